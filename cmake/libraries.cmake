@@ -18,6 +18,7 @@ braid_pkg(libcap libcap)
 braid_pkg(libseccomp libseccomp)
 braid_pkg(rdma libibverbs librdmacm)
 braid_pkg(tdb tdb)
+braid_pkg(utf8proc libutf8proc)
 
 # Only for processors of that kind, and without it OpenSSL does it all. It has no pkg-config file.
 find_path(BRAID_MULTI_BUFFER_HEADER intel-ipsec-mb.h)

@@ -204,6 +204,17 @@ std::vector<std::string> without_effect(const Config& config) {
     }
   }
   for (const Share& share : config.shares) {
+    if (!share.time_machine_gib) continue;
+    const char* const other = !config.server.discovery ? "discovery = false in [server]"
+                              : !share.browseable      ? "browseable = false"
+                              : !share.streams         ? "streams = false"
+                              : share.read_only        ? "read_only = true"
+                                                       : nullptr;
+    if (!other) continue;
+    lines.push_back(fmt::format(
+        "share '{}': time_machine has no effect while {}; change one of them", share.name, other));
+  }
+  for (const Share& share : config.shares) {
     if (share.compress != Compress::kAlways) continue;
     if (config.server.compression.empty()) {
       lines.push_back(

@@ -48,6 +48,8 @@ enum class Compress : uint8_t { kOff, kAsked, kAlways };
 enum class LocalAccess : uint8_t { kNone, kNotify, kStrict };
 // Which symbolic links the server follows itself: none, or those that stay inside the share.
 enum class FollowSymlinks : uint8_t { kNever, kInside };
+// How names with marks on their letters are found: as they are written, or however that is.
+enum class NameNormalization : uint8_t { kExact, kAny };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -88,6 +90,7 @@ struct Server {
   std::vector<HostRule> hosts;     // from where anybody may come; empty: from everywhere
   std::string cluster;             // the socket of this node's ctdbd; empty: there are no others
   std::string audit;               // a file or "journal"; empty: there is none
+  bool discovery = true;           // braidctl announce tells the network of the server
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -126,11 +129,15 @@ struct Share : ShareRules {
   FollowSymlinks follow_symlinks = FollowSymlinks::kNever;
   std::vector<std::string> hidden_names;  // patterns with * and ?
   std::vector<std::string> veto_files;    // the same, of what is not there for clients
-  std::string force_group;                // a Unix group; empty: none
-  std::string force_user;                 // a Unix user; empty: each as who the account acts as
-  uint32_t file_system = 0;               // its number on all nodes of a cluster; 0: none
-  bool browseable = true;                 // clients are told of it that ask which shares there are
-  std::string snapshots;  // folder below path; empty: there are no previous versions
+  NameNormalization name_normalization = NameNormalization::kExact;
+  std::string force_group;   // a Unix group; empty: none
+  std::string force_user;    // a Unix user; empty: each as who the account acts as
+  uint32_t file_system = 0;  // its number on all nodes of a cluster; 0: none
+  bool browseable = true;    // clients are told of it that ask which shares there are
+  std::string snapshots;     // folder below path; empty: there are no previous versions
+  // Macs are told that they can back up to it; how large they see it, 0: as large as it is. Not
+  // given: they are not told.
+  std::optional<uint32_t> time_machine_gib;
 
   bool operator==(const Share&) const = default;
 };

@@ -526,6 +526,34 @@ TEST(Config, CompressionThatIsAskedForAndOffIsSaid) {
   EXPECT_THAT(lines("witness = true", "asked"), IsEmpty());
 }
 
+TEST(Config, TimeMachine) {
+  const auto shared = [](std::string_view value) {
+    return parse(
+        fmt::format("[[share]]\nname = \"a\"\npath = \"/srv/a\"\ntime_machine = {}\n", value),
+        "braid.toml");
+  };
+  EXPECT_EQ(shared("false").value()->shares[0].time_machine_gib, std::nullopt);
+  EXPECT_EQ(shared("true").value()->shares[0].time_machine_gib, 0u);
+  EXPECT_EQ(shared("1").value()->shares[0].time_machine_gib, 1u);
+  EXPECT_EQ(shared("1048576").value()->shares[0].time_machine_gib, 1'048'576u);
+  for (const char* bad : {"0", "-1", "1048577", "\"500G\"", "1.5", "[1]"}) {
+    EXPECT_FALSE(shared(bad)) << bad;
+  }
+  const auto lines = [](std::string_view server, std::string_view share) {
+    return without_effect(**parse(fmt::format("[server]\n{}\n[[share]]\nname = \"a\"\npath = "
+                                              "\"/srv/a\"\ntime_machine = 500\n{}\n",
+                                              server, share),
+                                  "braid.toml"));
+  };
+  EXPECT_THAT(lines("", ""), IsEmpty());
+  EXPECT_THAT(lines("discovery = false", ""),
+              ElementsAre("share 'a': time_machine has no effect while discovery = false in "
+                          "[server]; change one of them"));
+  for (const char* other : {"browseable = false", "streams = false", "read_only = true"}) {
+    EXPECT_THAT(lines("", other), ElementsAre(HasSubstr(other)));
+  }
+}
+
 TEST(Config, SharesOfOneFolderThatDifferInLocalAccessAreSaid) {
   const auto lines = [](std::string_view path, std::string_view access) {
     const auto config =

@@ -170,6 +170,23 @@ TEST_F(Samba, TheOtherKeysOfAShare) {
   EXPECT_EQ(share_of("").follow_symlinks, FollowSymlinks::kInside);
 }
 
+TEST_F(Samba, TimeMachine) {
+  const auto gib = [&](const std::string& lines) { return share_of(lines).time_machine_gib; };
+  EXPECT_EQ(gib("vfs objects = fruit\n"), std::nullopt);
+  EXPECT_EQ(gib("fruit:time machine = yes\n"), std::nullopt) << "without the module";
+  EXPECT_EQ(gib("vfs objects = catia fruit streams_xattr\nfruit:time machine = yes\n"), 0u);
+  for (const auto& [size, expected] :
+       {std::pair("500G", 500u), std::pair("2 T", 2'048u), std::pair("0", 0u),
+        std::pair("512M", 0u), std::pair("many", 0u), std::pair("9999999T", 0u)}) {
+    EXPECT_EQ(gib("vfs objects = fruit\nfruit:time machine = yes\nfruit:time machine max size = " +
+                  std::string(size) + "\nfruit:model = MacPro\n"),
+              expected)
+        << size;
+  }
+  EXPECT_THAT(made_.remarks, Contains(HasSubstr("no number of GiB up to 1048576")));
+  EXPECT_THAT(made_.remarks, Not(Contains(HasSubstr("fruit:model"))));
+}
+
 TEST_F(Samba, Homes) {
   const Config& config = made_of("[homes]\nread only = no\nvalid users = %S\nbrowseable = no\n");
   ASSERT_EQ(config.shares.size(), 1u);

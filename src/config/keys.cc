@@ -114,6 +114,8 @@ constexpr Choice<LocalAccess> kLocalAccesses[] = {{"none", LocalAccess::kNone},
                                                   {"strict", LocalAccess::kStrict}};
 constexpr Choice<FollowSymlinks> kFollows[] = {{"never", FollowSymlinks::kNever},
                                                {"inside", FollowSymlinks::kInside}};
+constexpr Choice<NameNormalization> kNormalizations[] = {{"exact", NameNormalization::kExact},
+                                                         {"any", NameNormalization::kAny}};
 constexpr Choice<AuditKind> kAuditWords[] = {
     {"connect", AuditKind::kConnect},   {"open", AuditKind::kOpen},
     {"create", AuditKind::kCreate},     {"write", AuditKind::kWrite},
@@ -138,6 +140,7 @@ std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
 std::string as_toml(Compress value) { return as_toml(value, kCompresses); }
 std::string as_toml(FollowSymlinks value) { return as_toml(value, kFollows); }
 std::string as_toml(LocalAccess value) { return as_toml(value, kLocalAccesses); }
+std::string as_toml(NameNormalization value) { return as_toml(value, kNormalizations); }
 std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
 
 template <auto Member, class Section = Server>
@@ -266,6 +269,23 @@ bool audit_target(Server& server, const Value& value) {
   if (!given->empty() && *given != "journal" && !is_file) return false;
   server.audit = *given;
   return true;
+}
+
+// Whether, or how many GiB.
+bool time_machine(Share& share, const Value& value) {
+  if (const auto* given = std::get_if<bool>(&value)) {
+    share.time_machine_gib = *given ? std::optional<uint32_t>(0) : std::nullopt;
+    return true;
+  }
+  const auto* given = std::get_if<int64_t>(&value);
+  if (!given || *given < 1 || *given > 1'048'576) return false;
+  share.time_machine_gib = static_cast<uint32_t>(*given);
+  return true;
+}
+
+std::string time_machine_shown(const Share& share) {
+  if (!share.time_machine_gib) return as_toml(false);
+  return *share.time_machine_gib == 0 ? as_toml(true) : as_toml(*share.time_machine_gib);
 }
 
 bool audit_kinds(Share& share, const Value& value) {
@@ -405,6 +425,11 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "connection from elsewhere is closed, after a reload one that is there, too. Empty means from "
      "everywhere.",
      rules<&Server::hosts, parse_host_rule, Server>},
+    {"discovery", "true or false", shown<&Server::discovery>,
+     "Whether the network is told of the server, so that Windows, Macs and Linux show it: braidctl "
+     "announce, which starts with the server, does so on the addresses of listen with port 445, "
+     "and reads a changed configuration by itself.",
+     flag<&Server::discovery, Server>},
     {"audit", R"("journal", or the absolute path of a file)", shown<&Server::audit>,
      "Where a line goes for each logon, and for what users do in shares: a JSON object, as "
      "docs/json.md has it. The file is made (mode 0600), appended to, and opened anew by a reload, "
@@ -490,6 +515,11 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "names hold @GMT-YYYY.MM.DD-HH.MM.SS, the time in UTC. Clients can look at them and copy out "
      "of them. Empty means there are none.",
      folder_below<&Share::snapshots, Share>},
+    {"time_machine", "true, false, or a whole number of GiB from 1 to 1048576", time_machine_shown,
+     "Whether Macs offer the share as a disk for Time Machine. With a number it is no larger for "
+     "whoever asks, and what the backups in it hold is used of that; nothing keeps them from "
+     "holding more. Needs discovery, browseable and streams.",
+     time_machine},
     {"hide_unreadable", "true or false", shown<&Share::hide_unreadable, Share>,
      "Whether listings leave out what the user may not read.",
      flag<&Share::hide_unreadable, Share>},
@@ -506,6 +536,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "not empty and cannot be deleted. Local programs see them, and who watches a folder may hear "
      "of their names.",
      name_patterns<&Share::veto_files, Share>},
+    {"name_normalization", R"("exact" or "any")", shown<&Share::name_normalization, Share>,
+     "Whether a name is another one if a letter with an accent in it is written with two "
+     "characters in place of one. exact: it is, as on Windows. any: a file is found by either, "
+     "which Macs need where names have two, as they only ever ask for one; of two files that "
+     "differ "
+     "in nothing else each is found by its own. Names stay as they are on the disk.",
+     choice<&Share::name_normalization, kNormalizations, Share>},
     {"follow_symlinks", R"("never" or "inside")", shown<&Share::follow_symlinks, Share>,
      "What becomes of symbolic links. never: they are shown as links, and clients that follow them "
      "do so themselves. inside: those that stay inside the share are, for clients without the SMB3 "

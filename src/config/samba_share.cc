@@ -1,4 +1,7 @@
 // What else a share has.
+#include <charconv>
+#include <cstdint>
+
 #include "config/samba_translation.h"
 
 #include "config/homes.h"
@@ -76,6 +79,34 @@ void SambaTranslation::names_of(Made& made) {
   }
 }
 
+// Of the module fruit.
+void SambaTranslation::backups_of(Made& made) {
+  for (const SmbLine& each : made.section.lines) {
+    if (each.key.starts_with("fruit:")) made.said.insert(each.key);
+  }
+  if (!yes_or_no(made, "fruit:timemachine").value_or(false)) return;
+  made.keys["time_machine"] = "true";
+  const SmbLine* const line = line_of(made, "fruit:timemachinemaxsize");
+  if (!line || line->value.empty()) return;
+  // As "500 G" or "1T", in powers of 1,024.
+  uint64_t size = 0;
+  const char* const begin = line->value.data();
+  const char* const end = begin + line->value.size();
+  const auto [number_end, error] = std::from_chars(begin, end, size);
+  std::string unit;
+  for (const char* at = number_end; at != end; ++at) {
+    if (*at != ' ') unit += static_cast<char>(*at & ~0x20);
+  }
+  constexpr std::string_view kUnits = "KMGTP";
+  const size_t power = unit.empty() ? kUnits.npos : kUnits.find(unit.front());
+  const uint64_t gib = power == kUnits.npos || power < 2 ? 0 : size << 10 * (power - 2);
+  if (error == std::errc{} && size < 1'048'576 && gib > 0 && gib <= 1'048'576) {
+    made.keys["time_machine"] = std::to_string(gib);
+  } else if (line->value != "0") {
+    remark(*line, "no number of GiB up to 1048576; the share is as large as its disk");
+  }
+}
+
 void SambaTranslation::modules_of(Made& made) {
   const SmbLine* const line = line_of(made, "vfsobjects");
   if (!line) return;
@@ -101,7 +132,10 @@ void SambaTranslation::modules_of(Made& made) {
                module != "full_audit" && module != "catia" && module != "fruit") {
       remark(*line, fmt::format("the module {} has no counterpart", module));
     } else if (module == "fruit") {
-      remark(*line, "there is nothing for Macs but streams, which they use for their tags");
+      backups_of(made);
+      remark(*line,
+             "Macs keep their tags in streams, whose names are those of fruit with streams_xattr; "
+             "what netatalk keeps in ._ files stays in them (docs/macos.md)");
     } else if (module == "full_audit") {
       remark(*line, "the log has logons and refusals");
     } else if (module == "xattr_tdb") {

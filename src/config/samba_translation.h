@@ -54,6 +54,7 @@ class SambaTranslation {
   void hosts_of(Made& made);
   void names_of(Made& made);
   void modules_of(Made& made);
+  void backups_of(Made& made);
   void others_of(Made& made);
   std::optional<std::string> rule_of(const SmbLine& line, const std::string& word);
   std::vector<std::string> rules_of(Made& made, std::string_view key, bool& is_whole);

@@ -1,5 +1,9 @@
 #include "vfs/names.h"
 
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -172,6 +176,23 @@ std::optional<std::string> with_plain_end(std::string_view client_name) {
     return std::string(client_name.substr(0, client_name.size() - end.size())) + plain;
   }
   return std::nullopt;
+}
+
+std::string composed(std::string_view name) {
+  // Before U+0300 there is nothing that composes with what stands before it.
+  constexpr uint8_t kFirstOfMarks = 0xCC;
+  if (std::ranges::none_of(name, [](char c) { return static_cast<uint8_t>(c) >= kFirstOfMarks; })) {
+    return std::string(name);
+  }
+  utf8proc_uint8_t* text = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(name.data()),
+                   static_cast<utf8proc_ssize_t>(name.size()), &text,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  if (size < 0) return std::string(name);
+  std::string out(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+  ::free(text);
+  return out;
 }
 
 uint64_t fold_hash(std::string_view name) {

@@ -41,6 +41,10 @@ std::string to_posix_client(std::string_view disk_name);
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.
 bool is_plain(std::string_view disk_name);
 
+// (W)UTF-8 with each letter and its marks as one character where there is one, normalization form C
+// of Unicode; as it is where it is not UTF-8.
+std::string composed(std::string_view name);
+
 // Two names are the same for a client when their folded forms are.
 inline std::string fold(std::string_view name) { return wire::fold(name); }
 inline bool equal_folded(std::string_view a, std::string_view b) { return wire::equal_fold(a, b); }

@@ -167,6 +167,20 @@ TEST(Path, TakesTheMemoryOfItsText) {
   EXPECT_TRUE(Path().components().empty());
 }
 
+TEST(Names, LettersAndTheirMarksAreComposed) {
+  EXPECT_EQ(composed("cafe\xCC\x81"), "caf\xC3\xA9");
+  EXPECT_EQ(composed("caf\xC3\xA9"), "caf\xC3\xA9");
+  EXPECT_EQ(composed("plain"), "plain");
+  // Two marks in either order; Hangul; a mark with nothing before it.
+  EXPECT_EQ(composed("a\xCC\xA3\xCC\x82"), "\xE1\xBA\xAD");
+  EXPECT_EQ(composed("a\xCC\x82\xCC\xA3"), "\xE1\xBA\xAD");
+  EXPECT_EQ(composed("\xE1\x84\x80\xE1\x85\xA1"), "\xEA\xB0\x80");
+  EXPECT_EQ(composed("\xCC\x81"), "\xCC\x81");
+  // No UTF-8, and half a pair of UTF-16.
+  EXPECT_EQ(composed("e\xCC\x81\xFF"), "e\xCC\x81\xFF");
+  EXPECT_EQ(composed("e\xCC\x81\xED\xA0\x80"), "e\xCC\x81\xED\xA0\x80");
+}
+
 TEST(Path, LongNamesAreRefused) {
   Path path;
   EXPECT_TRUE(path.append(std::string(255, 'a')));

@@ -18,7 +18,7 @@ def read_ledger(path):
     if os.path.exists(path):
         with open(path, encoding="utf-8") as table:
             for line in table:
-                if line.startswith(("smb2.", "rpc.")):
+                if line.startswith(("smb2.", "rpc.", "vfs.")):
                     name, *columns = (line.rstrip("\n") + "\t\t\t").split("\t")[:5]
                     expected, seconds, reason, setting = columns
                     rows[name] = Row(expected, float(seconds or 0), reason, setting)

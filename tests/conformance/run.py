@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs smbtorture's tests of SMB 2 and 3, and those of RPC that apply, against a server and compares the results with a ledger.
+"""Runs smbtorture's tests of SMB 2 and 3, those of RPC that apply and those of Macs, against a server and compares the results
+with a ledger.
 
   run.py --braidd build/release/braidd --group base
   run.py --braidd build/release/braidd --group all --jobs 4
@@ -112,6 +113,8 @@ RPC = ("rpc.altercontext", "rpc.asyncbind", "rpc.authcontext", "rpc.bind", "rpc.
        "rpc.samba3.srvsvc", "rpc.samba3.wkssvc", "rpc.samr.accessmask", "rpc.samr.handletype", "rpc.srvsvc",
        "rpc.witness.witness.GetInterfaceList", "rpc.witness.witness.Register",
        "rpc.witness.witness.RegisterEx", "rpc.witness.witness.UnRegister", "rpc.wkssvc")
+# What Macs want, without the tests that make a file on the server's disk as netatalk lays it out.
+MAC = ("vfs.fruit", "vfs.fruit_file_id", "vfs.fruit_timemachine", "vfs.fruit_conversion")
 # What is asked over TCP; all others over pipes.
 RPC_BINDINGS = {"rpc.epmapper": "ncacn_ip_tcp:{host}[135]", "rpc.witness": "ncacn_ip_tcp:{host}[sign]"}
 
@@ -133,6 +136,8 @@ OWN_OPTIONS = {
     # Where the security descriptor is, as long as the server is not root.
     "smb2.ea.acl_xattr": ("acl_xattr_name=NTACL",),
     "rpc.witness": (f"net_name={SERVER_NAME}",),
+    # What a Mac's own server tells of itself is no mistake.
+    **{suite: ("osx=yes",) for suite in MAC},
     "smb2.twrp": (f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
                   f"twrp_stream_size={len(STREAM)}"),
     "smb2.set-sparse-ioctl": ("filename=file",),
@@ -148,7 +153,7 @@ def torture_tests(binary):
     listing = subprocess.run([binary, "--list"], capture_output=True, text=True, timeout=60,
                              check=True).stdout
     names = [line.strip() for line in listing.splitlines()]
-    return [name for name in names if in_suites(name, RPC)
+    return [name for name in names if in_suites(name, RPC) or in_suites(name, MAC)
             or (name.startswith("smb2.") and not NO_TEST.match(name))]
 
 

@@ -47,12 +47,15 @@ class Networks:
             run("ip", "netns", "add", namespace)
             run("ip", "-n", namespace, "link", "set", "lo", "up")
         for link in self.links:
-            run("ip", "link", "add", f"s{link}", "netns", self.server, "type", "veth",
-                "peer", "name", f"c{link}", "netns", self.client)
-            for namespace, side, host in ((self.server, "s", 1), (self.client, "c", 2)):
-                run("ip", "-n", namespace, "addr", "add", f"10.99.{link}.{host}/24",
-                    "dev", f"{side}{link}")
-                run("ip", "-n", namespace, "link", "set", f"{side}{link}", "up")
+            self.make_link(link)
+
+    def make_link(self, link):
+        run("ip", "link", "add", f"s{link}", "netns", self.server, "type", "veth",
+            "peer", "name", f"c{link}", "netns", self.client)
+        for namespace, side, host in ((self.server, "s", 1), (self.client, "c", 2)):
+            run("ip", "-n", namespace, "addr", "add", f"10.99.{link}.{host}/24",
+                "dev", f"{side}{link}")
+            run("ip", "-n", namespace, "link", "set", f"{side}{link}", "up")
 
     @staticmethod
     def address(link):

@@ -1,112 +1,77 @@
 #include "apps/braidctl/announce.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
-#include <exception>
+#include <expected>
 #include <fstream>
 #include <iterator>
-#include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "apps/braidctl/announce_context.h"
+#include "apps/braidctl/announce_mdns.h"
+#include "apps/braidctl/announce_places.h"
+#include "apps/braidctl/announce_wsd.h"
 #include "apps/braidctl/output.h"
-#include "apps/braidctl/wsd_message.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/log_prepare.h"
-#include "crypto/secret.h"
+#include "base/unique_fd.h"
 #include "crypto/sha256.h"
+#include "network/netlink.h"
 #include "runtime/asio.h"
+#include "wire/smb2/aapl.h"
 
 namespace braid::braidctl {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using asio::use_awaitable;
-using asio::ip::tcp;
-using asio::ip::udp;
 using boost::system::error_code;
 using namespace std::chrono_literals;
 
-constexpr uint16_t kSmbPort = 445;  // the only one that who finds a name will try
-constexpr uint16_t kDiscoveryPort = 3'702;
-constexpr uint16_t kMetadataPort = 5'357;
-const auto kGroup = asio::ip::make_address_v4("239.255.255.250");
-constexpr auto kBetweenAddressLooks = 5s;  // at the machine's addresses
-// Answers to neighbours: of a second, and of metadata at once; and what of it one address has.
-constexpr size_t kAnswersMax = 50;
-constexpr size_t kAnswersOfOneMax = 5;
-constexpr size_t kMetadataConnectionsMax = 16;
-constexpr size_t kMetadataConnectionsOfOneMax = 4;
-constexpr auto kMetadataTime = 10s;
+constexpr auto kBetweenAddressLooks = 2s;  // at the machine's addresses
+constexpr auto kBetweenConfigLooks = 5s;
 constexpr uid_t kNobody = 65'534;
 
-// An address of this machine, and who is beside it.
-struct Neighbourhood {
-  asio::ip::address_v4 address;
-  asio::ip::address_v4 mask;
-  bool operator==(const Neighbourhood&) const = default;
-  bool is_beside(const asio::ip::address_v4& other) const {
-    return (address.to_uint() & mask.to_uint()) == (other.to_uint() & mask.to_uint());
+// What of a configuration is told.
+struct Announcement {
+  bool discovery = false;
+  std::string name;
+  std::vector<config::Endpoint> listen;
+  std::vector<std::string> time_machine_shares;
+
+  bool operator==(const Announcement&) const = default;
+  bool is_on() const {
+    return discovery && std::ranges::any_of(listen, [](const config::Endpoint& each) {
+             return each.port == kServedPort;
+           });
   }
 };
 
-asio::ip::address_v4 address_of(const sockaddr* address) {
-  sockaddr_in in{};
-  std::memcpy(&in, address, sizeof in);
-  return asio::ip::address_v4(ntohl(in.sin_addr.s_addr));
-}
-
-bool is_served(const config::Server& server, const asio::ip::address_v4& address) {
-  return std::ranges::any_of(server.listen, [&](const config::Endpoint& each) {
-    return each.port == kSmbPort &&
-           (each.address == "0.0.0.0" || each.address == address.to_string());
-  });
-}
-
-std::vector<Neighbourhood> places_of(const config::Server& server) {
-  std::vector<Neighbourhood> places;
-  ifaddrs* all = nullptr;
-  if (::getifaddrs(&all) != 0) return places;
-  for (const ifaddrs* each = all; each; each = each->ifa_next) {
-    constexpr unsigned kNeeded = IFF_UP | IFF_MULTICAST;
-    if (!each->ifa_addr || !each->ifa_netmask || each->ifa_addr->sa_family != AF_INET ||
-        (each->ifa_flags & (kNeeded | IFF_LOOPBACK)) != kNeeded) {
-      continue;
+Announcement announcement_of(const config::Config& config) {
+  Announcement out{.discovery = config.server.discovery,
+                   .name = config.server.name,
+                   .listen = config.server.listen};
+  for (const config::Share& share : config.shares) {
+    if (share.time_machine_gib && share.browseable && share.streams && !share.read_only) {
+      out.time_machine_shares.push_back(share.name);
     }
-    const Neighbourhood place{address_of(each->ifa_addr), address_of(each->ifa_netmask)};
-    if (is_served(server, place.address)) places.push_back(place);
-  }
-  ::freeifaddrs(all);
-  return places;
-}
-
-std::string uuid_of(ByteView bytes) {
-  std::string out;
-  for (size_t i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    uint8_t byte = bytes[i];
-    // RFC 9562, 5.8: of our own making.
-    if (i == 6) byte = (byte & 0x0F) | 0x80;
-    if (i == 8) byte = (byte & 0x3F) | 0x80;
-    fmt::format_to(std::back_inserter(out), "{:02x}", byte);
   }
   return out;
 }
@@ -124,249 +89,240 @@ void give_up_rights() {
       (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
        ::setresuid(kNobody, kNobody, kNobody) != 0)) {
     log::error("this process cannot give up root; it will not run with it");
-    std::exit(1);
+    ::_exit(1);
   }
 }
 
-// Who announces: a socket of all places, and metadata at each. Thread: that of run().
+// Follows the links of this machine. Thread: that of run().
 class Announcer {
  public:
-  Announcer(const config::Server& server, std::string uuid)
-      : server_(server), uuid_(std::move(uuid)), clock_(io_), signals_(io_, SIGTERM, SIGINT) {
-    who_.id = "urn:uuid:" + uuid_;
-    who_.name = server.name;
-    who_.workgroup = "WORKGROUP";
-    who_.instance = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
+  Announcer(const Announcement& what, UniqueFd alive)
+      : listen_(what.listen),
+        all_{.io = io_},
+        clock_(io_),
+        alive_(io_, alive.release()),
+        signals_(io_, SIGTERM, SIGINT) {
+    all_.uuid = uuid_of_server(what.name);
+    all_.wsd = {
+        .id = "urn:uuid:" + all_.uuid,
+        .name = what.name,
+        .workgroup = "WORKGROUP",
+        .instance = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
                                               std::chrono::system_clock::now().time_since_epoch())
-                                              .count());
-  }
-
-  // An error: why it cannot.
-  error_code open() {
-    error_code error;
-    socket_.open(udp::v4(), error);
-    if (!error) socket_.set_option(udp::socket::reuse_address(true), error);
-    // Only of groups that this socket has joined, and no further than this network.
-    const int off = 0;
-    ::setsockopt(socket_.native_handle(), IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off);
-    if (!error) socket_.set_option(asio::ip::multicast::hops(1), error);
-    if (!error) socket_.set_option(asio::ip::multicast::enable_loopback(false), error);
-    if (!error) socket_.bind({udp::v4(), kDiscoveryPort}, error);
-    return error;
+                                              .count())};
+    all_.mdns = {.name = what.name,
+                 .model = wire::Aapl::kServerModel,
+                 .time_machine_shares = what.time_machine_shares};
   }
 
   void run() {
     asio::co_spawn(io_, look_for_places(), asio::detached);
-    asio::co_spawn(io_, hear(), asio::detached);
-    signals_.async_wait([this](const error_code&, int) {
-      for (const Served& each : served_) say(each.place, wsd_bye(who_, next()));
-      io_.stop();
-    });
+    signals_.async_wait([this](const error_code&, int) { end(); });
+    // Nothing comes there: it ends with who began this process, or who wants it to end.
+    alive_.async_wait(asio::posix::stream_descriptor::wait_read,
+                      [this](const error_code&) { end(); });
     io_.run();
   }
 
  private:
-  struct Served {
-    Neighbourhood place;
-    std::shared_ptr<tcp::acceptor> metadata;
+  struct Link {
+    ServedLink link;
+    std::shared_ptr<WsdOnLink> wsd;
+    std::shared_ptr<MdnsOnLink> mdns;
   };
 
-  WsdEnvelope next() {
-    uint8_t bytes[16];
-    crypto::random_bytes(bytes);
-    return {.message_id = "urn:uuid:" + uuid_of(bytes), .number = ++number_};
+  void end() {
+    for (auto& [index, each] : links_) leave(each);
+    links_.clear();
+    io_.stop();
   }
 
-  std::string metadata_at(const Neighbourhood& place) const {
-    return fmt::format("http://{}:{}/{}", place.address.to_string(), kMetadataPort, uuid_);
-  }
-
-  // To everybody beside `place`.
-  void say(const Neighbourhood& place, const std::string& text) {
-    error_code ignored;
-    socket_.set_option(asio::ip::multicast::outbound_interface(place.address), ignored);
-    socket_.send_to(asio::buffer(text), {kGroup, kDiscoveryPort}, 0, ignored);
+  static void leave(const Link& link) {
+    link.wsd->end();
+    link.mdns->end();
   }
 
   asio::awaitable<void> look_for_places() {
     while (true) {
-      const std::vector<Neighbourhood> now = places_of(server_);
-      std::erase_if(served_, [&](Served& each) {
-        if (std::ranges::find(now, each.place) != now.end()) return false;
-        error_code ignored;
-        each.metadata->close(ignored);
-        socket_.set_option(asio::ip::multicast::leave_group(kGroup, each.place.address), ignored);
-        log::info("no more announced on {}", each.place.address.to_string());
-        return true;
-      });
-      for (const Neighbourhood& place : now) {
-        if (std::ranges::find(served_, place, &Served::place) == served_.end()) serve(place);
-      }
+      look();
       clock_.expires_after(kBetweenAddressLooks);
-      co_await clock_.async_wait(use_awaitable);
+      co_await clock_.async_wait(asio::use_awaitable);
     }
   }
 
-  void serve(const Neighbourhood& place) {
-    auto acceptor = std::make_shared<tcp::acceptor>(io_);
-    error_code error;
-    acceptor->open(tcp::v4(), error);
-    if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor->bind({place.address, kMetadataPort}, error);
-    if (!error) acceptor->listen(tcp::acceptor::max_listen_connections, error);
-    if (!error) {
-      socket_.set_option(asio::ip::multicast::join_group(kGroup, place.address), error);
+  void look() {
+    if (!netlink_) {
+      auto opened = network::Netlink::open();
+      if (opened) netlink_.emplace(std::move(*opened));
     }
-    if (error) {
-      // Tried again at the next look.
-      log::warn("cannot announce on {}: {}", place.address.to_string(), error.message());
+    if (!netlink_ || !netlink_->refresh(state_)) {
+      all_.complaints.say("netlink", "the kernel does not say which addresses there are");
       return;
     }
-    served_.push_back({place, acceptor});
-    asio::co_spawn(io_, accept(acceptor), asio::detached);
-    log::info("announced as {} on {}", who_.name, place.address.to_string());
-    say(place, wsd_hello(who_, metadata_at(place), next()));
+    all_.complaints.settle("netlink");
+    all_.own.clear();
+    for (const auto& each : state_.addresses) all_.own.push_back(each.address);
+    const std::vector<ServedLink> now = served_links(state_, listen_);
+    std::erase_if(links_, [&](const auto& each) {
+      const Link& link = each.second;
+      // By its index: one made anew under the same name is another one.
+      if (std::ranges::any_of(now, [&](const ServedLink& served) {
+            return served.index == each.first && served.name == link.link.name;
+          })) {
+        return false;
+      }
+      leave(link);
+      log::info("no more announced on {}", link.link.show());
+      return true;
+    });
+    for (const ServedLink& served : now) update(served);
   }
 
-  // Whom an answer may go to: only a neighbour, so that a forged address sends nothing far.
-  const Neighbourhood* beside(const asio::ip::address_v4& peer) const {
-    for (const Served& each : served_) {
-      if (each.place.is_beside(peer)) return &each.place;
+  void update(const ServedLink& served) {
+    auto [at, is_new] = links_.try_emplace(served.index);
+    Link& link = at->second;
+    if (is_new) {
+      link.wsd = std::make_shared<WsdOnLink>(all_, served);
+      link.mdns = std::make_shared<MdnsOnLink>(all_, served);
     }
-    return nullptr;
+    if (link.link != served) {
+      link.link = served;
+      log::info("announced as {} on {}", all_.wsd.name, served.show());
+    }
+    link.wsd->update(served);
+    link.mdns->update(served);
   }
 
-  bool may_answer(const asio::ip::address_v4& peer) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - second_ >= 1s) {
-      second_ = now;
-      answers_ = 0;
-      answers_of_.clear();
+  const std::vector<config::Endpoint> listen_;
+  asio::io_context io_{1};
+  AnnounceContext all_;
+  asio::steady_timer clock_;
+  asio::posix::stream_descriptor alive_;
+  asio::signal_set signals_;
+  std::optional<network::Netlink> netlink_;
+  network::NetworkState state_;
+  std::map<uint32_t, Link> links_;
+};
+
+// The process that announces, while this one obeys the configuration: that one has no rights and
+// hears strangers, this one hears nobody. Thread: one.
+class AnnouncingProcess {
+ public:
+  bool is_there() const { return pid_ > 0; }
+
+  bool start(const Announcement& what, const sigset_t& signals_before) {
+    std::array<int, 2> pipe{};
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return false;
+    UniqueFd theirs(pipe[0]);
+    UniqueFd ours(pipe[1]);
+    const pid_t pid = ::fork();
+    if (pid < 0) return false;
+    if (pid == 0) {
+      ours.reset();
+      ::sigprocmask(SIG_SETMASK, &signals_before, nullptr);
+      ::signal(SIGHUP, SIG_IGN);
+      give_up_rights();
+      Announcer(what, std::move(theirs)).run();
+      ::_exit(0);
     }
-    if (answers_ >= kAnswersMax) return false;
-    if (answers_of_[peer] >= kAnswersOfOneMax) return false;
-    ++answers_of_[peer];
-    ++answers_;
+    pid_ = pid;
+    alive_ = std::move(ours);
     return true;
   }
 
-  asio::awaitable<void> hear() {
-    std::string text;
-    while (true) {
-      text.resize(kWsdMessageMax + 1);
-      udp::endpoint peer;
-      error_code error;
-      const size_t size = co_await socket_.async_receive_from(
-          asio::buffer(text), peer, asio::redirect_error(use_awaitable, error));
-      if (error) continue;
-      text.resize(size);
-      const Neighbourhood* const place =
-          peer.address().is_v4() ? beside(peer.address().to_v4()) : nullptr;
-      if (!place) continue;
-      const auto request = parse_wsd(text);
-      if (!request) continue;
-      const bool is_for_us =
-          request->kind == WsdRequest::Kind::kProbe
-              ? request->is_of_our_kind
-              : request->kind == WsdRequest::Kind::kResolve && request->endpoint == who_.id;
-      if (!is_for_us || !may_answer(peer.address().to_v4())) continue;
-      const std::string answer = wsd_matches(who_, metadata_at(*place), next(), *request);
-      socket_.send_to(asio::buffer(answer), peer, 0, error);
+  // It says good-bye and is gone.
+  void end() {
+    if (!is_there()) return;
+    alive_.reset();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
+    pid_ = -1;
   }
 
-  asio::awaitable<void> accept(std::shared_ptr<tcp::acceptor> acceptor) {
-    while (acceptor->is_open()) {
-      error_code error;
-      tcp::socket socket =
-          co_await acceptor->async_accept(asio::redirect_error(use_awaitable, error));
-      if (error == asio::error::operation_aborted) co_return;
-      if (error) {
-        asio::steady_timer pause(io_, 100ms);
-        co_await pause.async_wait(use_awaitable);
-        continue;
-      }
-      const auto peer = socket.remote_endpoint(error).address();
-      if (error || !peer.is_v4() || !beside(peer.to_v4())) continue;
-      if (connections_ < kMetadataConnectionsMax &&
-          connections_of_[peer.to_v4()] < kMetadataConnectionsOfOneMax) {
-        asio::co_spawn(io_, tell(std::move(socket), peer.to_v4()), asio::detached);
-      }
-    }
+  // Whether it has ended by itself.
+  bool has_ended() {
+    if (!is_there() || ::waitpid(pid_, nullptr, WNOHANG) != pid_) return false;
+    pid_ = -1;
+    alive_.reset();
+    return true;
   }
 
-  asio::awaitable<void> tell(tcp::socket socket, asio::ip::address_v4 peer) {
-    ++connections_;
-    ++connections_of_[peer];
-    try {
-      beast::tcp_stream stream(std::move(socket));
-      co_await answer_get(stream);
-    } catch (const std::exception&) {
-      // Whatever is wrong with a connection ends it, and nothing else.
-    }
-    --connections_;
-    if (--connections_of_[peer] == 0) connections_of_.erase(peer);
-  }
-
-  asio::awaitable<void> answer_get(beast::tcp_stream& stream) {
-    beast::flat_buffer buffer(2 * kWsdMessageMax);
-    http::request_parser<http::string_body> parser;
-    parser.header_limit(kWsdMessageMax);
-    parser.body_limit(kWsdMessageMax);
-    stream.expires_after(kMetadataTime);
-    error_code error;
-    co_await http::async_read(stream, buffer, parser, asio::redirect_error(use_awaitable, error));
-    if (error) co_return;
-    const auto request = parse_wsd(parser.get().body());
-    const bool is_good = parser.get().method() == http::verb::post &&
-                         parser.get().target() == "/" + uuid_ && request &&
-                         request->kind == WsdRequest::Kind::kGet && request->endpoint == who_.id;
-    http::response<http::string_body> response(
-        is_good ? http::status::ok : http::status::bad_request, 11);
-    if (is_good) {
-      response.set(http::field::content_type, "application/soap+xml");
-      response.body() = wsd_metadata(who_, next(), *request);
-    }
-    response.keep_alive(false);
-    response.prepare_payload();
-    stream.expires_after(kMetadataTime);
-    co_await http::async_write(stream, response, use_awaitable);
-    stream.socket().shutdown(tcp::socket::shutdown_send, error);
-  }
-
-  const config::Server server_;
-  const std::string uuid_;
-  WsdIdentity who_;
-  asio::io_context io_{1};
-  udp::socket socket_{io_};
-  asio::steady_timer clock_;
-  asio::signal_set signals_;
-  std::list<Served> served_;
-  uint64_t number_ = 0;
-  size_t connections_ = 0;
-  std::map<asio::ip::address_v4, size_t> connections_of_;
-  // Of this second.
-  std::map<asio::ip::address_v4, size_t> answers_of_;
-  std::chrono::steady_clock::time_point second_{};
-  size_t answers_ = 0;
+ private:
+  pid_t pid_ = -1;
+  UniqueFd alive_;
 };
+
+// Of a file, whether it is another one than before.
+struct FileState {
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec time{};
+  bool operator==(const FileState& other) const {
+    return std::tie(inode, size, time.tv_sec, time.tv_nsec) ==
+           std::tie(other.inode, other.size, other.time.tv_sec, other.time.tv_nsec);
+  }
+};
+
+FileState state_of(const std::string& file) {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  return {status.st_ino, status.st_size, status.st_mtim};
+}
+
+void say_what_is_off(const Announcement& what) {
+  if (!what.discovery) {
+    log::info("nothing is announced: discovery = false");
+  } else if (!what.is_on()) {
+    log::info("nothing is announced: who finds a server by its name tries port {} only",
+              kServedPort);
+  }
+}
 
 }  // namespace
 
 int announce(const config::Config& config, const AnnounceArguments&) {
-  const auto has_port = [](const config::Endpoint& each) { return each.port == kSmbPort; };
   log::set_component("announce");
   log::prepare();
-  if (std::ranges::none_of(config.server.listen, has_port)) {
-    log::info("nothing is announced: who finds a server by its name tries port 445 only");
-    return 0;
+  sigset_t signals;
+  sigset_t before;
+  ::sigemptyset(&signals);
+  for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&signals, each);
+  ::sigprocmask(SIG_BLOCK, &signals, &before);
+
+  Announcement what = announcement_of(config);
+  FileState file = state_of(config.file);
+  AnnouncingProcess process;
+  say_what_is_off(what);
+  while (true) {
+    if (what.is_on() && !process.is_there() && !process.start(what, before)) {
+      return complain("no process can be made here; try again later");
+    }
+    const timespec wait{.tv_sec = std::chrono::seconds(kBetweenConfigLooks).count(), .tv_nsec = 0};
+    const int signal = ::sigtimedwait(&signals, nullptr, &wait);
+    if (signal == SIGTERM || signal == SIGINT) break;
+    if (process.has_ended()) {
+      log::error("who announces has ended; another one begins in {} s",
+                 kBetweenConfigLooks.count());
+      const int other = ::sigtimedwait(&signals, nullptr, &wait);
+      if (other == SIGTERM || other == SIGINT) break;
+    }
+    const FileState now = state_of(config.file);
+    if (now == file && signal != SIGHUP) continue;
+    file = now;
+    const auto text = config::read_file(config.file);
+    const auto loaded =
+        text ? config::parse(*text, config.file) : std::unexpected(config::Problems{text.error()});
+    if (!loaded) {
+      log::warn("{}; announced is what was before", log::Whole{loaded.error().front().text()});
+      continue;
+    }
+    Announcement wanted = announcement_of(**loaded);
+    if (wanted == what) continue;
+    what = std::move(wanted);
+    process.end();
+    say_what_is_off(what);
   }
-  Announcer announcer(config.server, uuid_of_server(config.server.name));
-  if (const error_code error = announcer.open()) {
-    return complain(fmt::format("UDP port {}: {}", kDiscoveryPort, error.message()));
-  }
-  give_up_rights();
-  announcer.run();
+  process.end();
   return 0;
 }
 

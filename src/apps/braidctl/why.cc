@@ -254,9 +254,11 @@ class Walk {
       }
     }
     const bool follows = share_->follow_symlinks == config::FollowSymlinks::kInside;
-    auto volume = vfs::open_posix_volume(folder, {.hidden_names = share_->hidden_names,
-                                                  .streams = share_->streams,
-                                                  .follow_links = follows});
+    auto volume = vfs::open_posix_volume(
+        folder, {.hidden_names = share_->hidden_names,
+                 .streams = share_->streams,
+                 .composes_names = share_->name_normalization == config::NameNormalization::kAny,
+                 .follow_links = follows});
     if (!volume) {
       say("share", false, fmt::format("its folder {}: {}", folder, volume.error().message()));
       return std::nullopt;

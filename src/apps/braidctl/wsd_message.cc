@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 namespace braid::braidctl {
@@ -195,6 +196,18 @@ std::string section(std::string_view kind, const std::string& content) {
 }
 
 }  // namespace
+
+std::string uuid_of(ByteView bytes) {
+  std::string out;
+  for (size_t i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    uint8_t byte = bytes[i];
+    if (i == 6) byte = (byte & 0x0F) | 0x80;
+    if (i == 8) byte = (byte & 0x3F) | 0x80;
+    fmt::format_to(std::back_inserter(out), "{:02x}", byte);
+  }
+  return out;
+}
 
 std::optional<WsdRequest> parse_wsd(std::string_view text) {
   if (text.size() > kWsdMessageMax) return std::nullopt;

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace braid::braidctl {
 
 // A datagram, and the body of a POST.
@@ -23,6 +25,9 @@ struct WsdRequest {
 // Nothing for whatever is no request, or has what no such request needs: a document type,
 // references, more than a few levels. Thread: any.
 std::optional<WsdRequest> parse_wsd(std::string_view text);
+
+// RFC 9562, 5.8 "UUID Version 8": of 16 bytes of our own making. REQUIRES so many.
+std::string uuid_of(ByteView bytes);
 
 // Who is found.
 struct WsdIdentity {

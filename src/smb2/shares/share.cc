@@ -94,14 +94,18 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
   share->forced_group = forced.group;
   std::error_code error;
   share->real_path = std::filesystem::canonical(share->path, error).string();
-  BRAID_TRY(share->volume, vfs::open_posix_volume(std::move(folder.fd),
-                                                  {.hidden_names = wanted.hidden_names,
-                                                   .veto_names = wanted.veto_files,
-                                                   .streams = wanted.streams,
-                                                   .follow_links = wanted.follow_symlinks ==
-                                                                   config::FollowSymlinks::kInside,
-                                                   .device_name = wanted.file_system,
-                                                   .locks = locks}));
+  const uint64_t backups_max_bytes = uint64_t{wanted.time_machine_gib.value_or(0)} << 30;
+  BRAID_TRY(share->volume,
+            vfs::open_posix_volume(
+                std::move(folder.fd),
+                {.hidden_names = wanted.hidden_names,
+                 .veto_names = wanted.veto_files,
+                 .streams = wanted.streams,
+                 .composes_names = wanted.name_normalization == config::NameNormalization::kAny,
+                 .backups_max_bytes = backups_max_bytes,
+                 .follow_links = wanted.follow_symlinks == config::FollowSymlinks::kInside,
+                 .device_name = wanted.file_system,
+                 .locks = locks}));
   if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
   if (wanted.local_locks && !share->volume->features().leases) {
     log::warn(

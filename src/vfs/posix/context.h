@@ -48,7 +48,9 @@ struct PosixContext {
       : root(std::move(root_fd)),
         root_key(key),
         options(how),
-        index(how.index_bytes_max, events),
+        index(how.index_bytes_max, events, NameIndex::usual_directories_max(),
+              NameIndex::all_of_process(),
+              how.composes_names ? NameIndex::Marks::kComposed : NameIndex::Marks::kAsWritten),
         metadata_locks(metadata_locks_of(key.device)) {
     for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
     for (const std::string& pattern : how.veto_names) vetoed.emplace_back(pattern);

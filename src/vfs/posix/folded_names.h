@@ -18,6 +18,8 @@ namespace braid::vfs {
 class FoldedNames {
  public:
   FoldedNames() = default;
+  // With true, names that composed() makes the same are, and those that are asked for are composed.
+  explicit FoldedNames(bool composes) : composes_(composes) {}
   FoldedNames(FoldedNames&&) = default;
   FoldedNames& operator=(FoldedNames&&) = default;
 
@@ -48,7 +50,7 @@ class FoldedNames {
     uint32_t where = kFree;  // or position of the name, from kFirstName
   };
 
-  static uint32_t hash_of_disk(std::string_view disk_name);
+  uint32_t hash_of_disk(std::string_view disk_name) const;
   static uint32_t hash_of_client(std::string_view client_name);
 
   static std::string_view name_at(const std::vector<char>& names, const Slot& slot);
@@ -61,6 +63,7 @@ class FoldedNames {
   // Makes room for one more; leaves behind what was removed.
   void make_room();
 
+  bool composes_ = false;
   std::vector<Slot> slots_;  // a power of two, at most three quarters used
   size_t used_ = 0;          // slots that are not kFree
   size_t size_ = 0;

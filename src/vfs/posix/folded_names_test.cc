@@ -21,6 +21,21 @@ TEST(FoldedNames, FindsEverySpelling) {
   EXPECT_EQ(names.size(), 1u);
 }
 
+TEST(FoldedNames, LettersWithMarks) {
+  for (const bool composes : {false, true}) {
+    FoldedNames names(composes);
+    EXPECT_TRUE(names.add("e\xCC\x81"));
+    EXPECT_EQ(names.find("\xC3\xA9").has_value(), composes);
+    EXPECT_EQ(names.find("\xC3\x89").has_value(), composes);
+    EXPECT_EQ(names.may_have("\xC3\xA9"), composes);
+    EXPECT_TRUE(names.remove("e\xCC\x81"));
+    EXPECT_EQ(names.size(), 0u);
+    // What is not UTF-8 is as it is.
+    EXPECT_TRUE(names.add("\xFFx"));
+    EXPECT_TRUE(names.remove("\xFFx"));
+  }
+}
+
 // 1,050,000 names of usual length; each byte counted.
 TEST(FoldedNames, AMillionNamesTakeLittle) {
   constexpr int kCount = 1'050'000;

@@ -21,7 +21,7 @@ class NameClaim {
         name_(to_client(place.name)),
         disk_name_(place.name),
         is_exact_(place.is_exact),
-        lock_(context, key, fold_hash(name_)) {}
+        lock_(context, key, fold_hash(context.options.composes_names ? composed(name_) : name_)) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
   // makes a name has looked it up before, in pieces; what has changed since is read at once, since

@@ -80,10 +80,11 @@ NameIndex::All& NameIndex::all_of_process() {
   return all;
 }
 
-NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max, All& all)
+NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max, All& all, Marks marks)
     : all_(all),
       bytes_max_(bytes_max),
       directories_max_(directories_max),
+      composes_(marks == Marks::kComposed),
       inotify_(events == Events::kTrusted ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1) {}
 
 NameIndex::~NameIndex() {
@@ -93,8 +94,15 @@ NameIndex::~NameIndex() {
 
 NameIndex::Counters NameIndex::counters() const { return state_.lock()->counters; }
 
-Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey key,
+Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey directory,
                                                    std::string_view client_name, bool in_pieces) {
+  if (!composes_) return find_as_compared(directory_fd, directory, client_name, in_pieces);
+  return find_as_compared(directory_fd, directory, composed(client_name), in_pieces);
+}
+
+Result<std::optional<std::string>> NameIndex::find_as_compared(int directory_fd, FileKey key,
+                                                               std::string_view client_name,
+                                                               bool in_pieces) {
   for (int reads = 0;;) {
     DirectoryRef directory;
     {
@@ -215,7 +223,7 @@ Result<bool> NameIndex::read_piece(Directory& directory, int directory_fd) {
 }
 
 Result<std::optional<std::string>> NameIndex::search(int directory_fd,
-                                                     std::string_view client_name) {
+                                                     std::string_view client_name) const {
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   BRAID_TRY(const UniqueFd fd, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
@@ -227,7 +235,8 @@ Result<std::optional<std::string>> NameIndex::search(int directory_fd,
     if (size == 0) return best;
     for_each_name(buffer.data(), static_cast<size_t>(size), [&](std::string_view name) {
       if (best && name >= *best) return;
-      if (equal_folded(to_client(name), client_name)) best = name;
+      const std::string shown = composes_ ? composed(to_client(name)) : to_client(name);
+      if (equal_folded(shown, client_name)) best = name;
     });
   }
 }
@@ -260,6 +269,7 @@ bool NameIndex::keep_within_bounds(State& state) {
 NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey key) {
   auto directory = std::make_shared<Directory>();
   directory->key = key;
+  directory->names = FoldedNames(composes_);
   state.small.push_front(key);
   directory->used = state.small.begin();
   directory->used_at = ++state.uses;

@@ -64,8 +64,10 @@ class NameIndex {
     std::atomic<size_t> bytes = 0;
     std::atomic<size_t> holders = 0;  // indexes that hold any
   };
+  // How letters with marks compare: as they are written, or as one character each (composed()).
+  enum class Marks { kAsWritten, kComposed };
   NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max(),
-            All& all = all_of_process());
+            All& all = all_of_process(), Marks marks = Marks::kAsWritten);
   ~NameIndex();
 
   // A part of what the kernel lets this user watch in all (fs.inotify.max_user_watches).
@@ -144,7 +146,9 @@ class NameIndex {
 
   static Result<Stamp> stamp_of(int directory_fd);
   // What the directory itself says, name by name.
-  static Result<std::optional<std::string>> search(int directory_fd, std::string_view client_name);
+  Result<std::optional<std::string>> search(int directory_fd, std::string_view client_name) const;
+  Result<std::optional<std::string>> find_as_compared(int directory_fd, FileKey directory,
+                                                      std::string_view client_name, bool in_pieces);
 
   // What is known of the directory; nothing when it has to be read.
   Result<DirectoryRef> known(State& state, int directory_fd, FileKey key);
@@ -173,6 +177,7 @@ class NameIndex {
   All& all_;
   const size_t bytes_max_;
   const size_t directories_max_;
+  const bool composes_;
   const UniqueFd inotify_;  // invalid: events are ignored
   std::atomic<uint32_t> changed_names_ = 0;
   Guarded<State, LockRank::kNameIndex> state_;

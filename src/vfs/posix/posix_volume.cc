@@ -7,8 +7,11 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <optional>
+
 #include "base/file_system.h"
 #include "vfs/names.h"
+#include "vfs/posix/backup_size.h"
 #include "vfs/posix/linux_leases.h"
 #include "vfs/posix/locate.h"
 #include "vfs/posix/lookup.h"
@@ -83,7 +86,10 @@ std::optional<uint32_t> archive_known(const PosixContext& context, const Attribu
 class PosixVolume final : public Volume {
  public:
   PosixVolume(PosixContextRef context, long magic)
-      : context_(std::move(context)), quotas_(context_->root.get(), magic) {}
+      : context_(std::move(context)), quotas_(context_->root.get(), magic) {
+    const uint64_t backups_max = context_->options.backups_max_bytes;
+    if (backups_max != 0) backup_limit_.emplace(backups_max);
+  }
 
   Result<Resolved> lookup(const Credentials& who, const Path& path,
                           const LookupOptions& options) override {
@@ -138,6 +144,7 @@ class PosixVolume final : public Volume {
 
   const PosixContextRef context_;
   PosixQuotas quotas_;
+  std::optional<BackupLimit> backup_limit_;
 };
 
 Result<void> PosixVolume::begin_change(const Place& place) {
@@ -522,7 +529,9 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
 Result<Space> PosixVolume::space(const Credentials& who) {
   BRAID_CHECK(assume(who));
   BRAID_TRY(const UniqueFd root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
-  return space_of(root.get());
+  BRAID_TRY(Space space, space_of(root.get()));
+  if (backup_limit_) BRAID_CHECK(backup_limit_->apply(root.get(), space));
+  return space;
 }
 
 }  // namespace

@@ -58,6 +58,49 @@ TEST_F(Posix, NamesOfTheConfigurationAreShownAsHidden) {
   EXPECT_FALSE(hidden(".new"));
 }
 
+constexpr char kOneCharacter[] = "caf\xC3\xA9";
+constexpr char kTwoCharacters[] = "cafe\xCC\x81";
+
+TEST_F(Posix, NamesWithMarksAreFoundHoweverTheyAreWritten) {
+  outside(kTwoCharacters);
+  EXPECT_FALSE(look(kOneCharacter)) << "as they are written";
+  for (const size_t index_bytes : {size_t{1} << 20, size_t{1}}) {
+    volume_ =
+        open_posix_volume(share_, {.index_bytes_max = index_bytes, .composes_names = true}).value();
+    for (const char* name : {kOneCharacter, kTwoCharacters, "CAFE\xCC\x81", "CAF\xC3\x89"}) {
+      const auto found = look(name);
+      ASSERT_TRUE(found) << name;
+      EXPECT_EQ(found->path, path(kTwoCharacters)) << name;
+    }
+    EXPECT_FALSE(look("cafe"));
+    // To who makes names as POSIX has them they are two.
+    const auto exact =
+        volume_->lookup(server_credentials(), path(kOneCharacter), {.rules = NameRules::kPosix});
+    ASSERT_TRUE(exact);
+    EXPECT_TRUE(std::holds_alternative<Missing>(*exact));
+  }
+  // Each by its own where there are both.
+  outside(kOneCharacter);
+  EXPECT_EQ(look(kOneCharacter)->path, path(kOneCharacter));
+  EXPECT_EQ(look(kTwoCharacters)->path, path(kTwoCharacters));
+}
+
+TEST_F(Posix, NoSecondNameIsMadeThatDiffersInMarksOnly) {
+  volume_ = open_posix_volume(share_, {.composes_names = true}).value();
+  const Missing one = missing(kOneCharacter);
+  const Missing two = missing(kTwoCharacters);
+  ASSERT_TRUE(volume_->create(server_credentials(), one, {}));
+  EXPECT_TRUE(volume_->create(server_credentials(), two, {}).error().is_os(EEXIST));
+  // It can be written another way.
+  const Found from = look(kOneCharacter).value();
+  Found to = look(kTwoCharacters).value();
+  EXPECT_EQ(to.attributes.key, from.attributes.key);
+  to.place.name = to.wanted_name;
+  ASSERT_TRUE(
+      volume_->rename(server_credentials(), from.place, from.attributes.key, to.place, false));
+  EXPECT_EQ(look(kOneCharacter)->path, path(kTwoCharacters));
+}
+
 TEST_F(Posix, VetoedNamesAreNotThere) {
   for (const char* name : {"a.EXE", "plain"}) outside(name);
   fs::create_directory(share_ + "/Secrets");

@@ -30,6 +30,9 @@ struct Aapl {
   static constexpr uint64_t kSupportsResolveId = 1;
   static constexpr uint64_t kCaseSensitive = 2;
   static constexpr uint64_t kSupportsFullSync = 4;  // FLUSH is F_FULLFSYNC
+
+  // What the Finder has a picture of: a server without a screen.
+  static constexpr const char* kServerModel = "Xserve";
 };
 
 // 24 bytes.

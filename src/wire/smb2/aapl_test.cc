@@ -19,6 +19,24 @@ TEST(Aapl, QueryOfAMac) {
   EXPECT_TRUE(query->client_caps & Aapl::kSupportsReadDirAttr);
 }
 
+// The two examples of Apple's "Time Machine over SMB Specification".
+TEST(Aapl, WhatApplePrints) {
+  const auto query =
+      decode_payload<AaplQuery>(unhex("01000000 00000000 0700000000000000 0f00000000000000"));
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->asked, 7u);
+  EXPECT_EQ(query->client_caps, Aapl::kSupportsReadDirAttr | Aapl::kSupportsOsxCopyfile |
+                                    Aapl::kUnixBased | Aapl::kSupportsNfsAce);
+  Bytes out;
+  Writer w(out);
+  AaplAnswer{.answered = Aapl::kServerCaps | Aapl::kVolumeCaps,
+             .server_caps = 0,
+             .volume_caps = Aapl::kSupportsFullSync,
+             .model = {}}
+      .encode(w);
+  EXPECT_EQ(out, unhex("01000000 00000000 0300000000000000 0000000000000000 0400000000000000"));
+}
+
 TEST(Aapl, Golden) {
   golden<AaplQuery>({.command = 1, .asked = 7, .client_caps = 0x1f},
                     "01000000 (00000000) 0700000000000000 1f00000000000000");

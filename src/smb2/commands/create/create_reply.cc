@@ -30,9 +30,6 @@ std::optional<wire::LeaseContext> lease_context(const filestate::OpenDecision& c
   return lease;
 }
 
-// The Finder's picture of a server without a screen.
-constexpr const char* kModel = "Xserve";
-
 // What macOS asks of a server; nothing for what is no such question. READDIRATTR is not among the
 // answers, so names are listed with the attributes of [MS-FSCC] alone.
 Bytes aapl_answer(ByteView asked) {
@@ -44,7 +41,7 @@ Bytes aapl_answer(ByteView asked) {
                   (wire::Aapl::kServerCaps | wire::Aapl::kVolumeCaps | wire::Aapl::kModelInfo),
       .server_caps = wire::Aapl::kUnixBased,
       .volume_caps = wire::Aapl::kSupportsFullSync,
-      .model = kModel};
+      .model = wire::Aapl::kServerModel};
   Bytes out;
   wire::Writer writer(out);
   answer.encode(writer);
