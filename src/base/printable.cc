@@ -47,7 +47,13 @@ bool is_shown(char32_t c) {
   if (c == 0x2028 || c == 0x2029) return false;           // LINE and PARAGRAPH SEPARATOR
   // Directions of text: ALM, LRM, RLM, embeddings and overrides, isolates.
   if (c == 0x061C || c == 0x200E || c == 0x200F) return false;
-  return !(c >= 0x202A && c <= 0x202E) && !(c >= 0x2066 && c <= 0x2069);
+  if ((c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)) return false;
+  // Nobody sees them: soft hyphen, spaces without width, tags. Joiners are letters' business.
+  if (c == 0xAD || c == 0x180E || c == 0x200B || c == 0xFEFF) return false;
+  if ((c >= 0x2060 && c <= 0x206F) || (c >= 0xFFF9 && c <= 0xFFFB)) return false;
+  if (c >= 0xE'0000 && c <= 0xE'007F) return false;
+  // No characters, and never will be.
+  return (c & 0xFFFE) != 0xFFFE && !(c >= 0xFDD0 && c <= 0xFDEF);
 }
 
 bool is_plain(char c) { return c >= 0x20 && c < 0x7F; }

@@ -25,6 +25,14 @@ TEST(Printable, LineSeparatorsAndDirectionsAreEscaped) {
             "\\u{202e}gpj.exe\\u{2066}\\u{2069}\\u{200f}\\u{61c}");
 }
 
+TEST(Printable, WhatNobodySeesIsEscaped) {
+  EXPECT_EQ(printable("al\u200Bice\uFEFF\u00AD\u2060\uFFF9"),
+            "al\\u{200b}ice\\u{feff}\\u{ad}\\u{2060}\\u{fff9}");
+  EXPECT_EQ(printable("\uFFFE\uFFFF\uFDD0\U0010FFFF\U000E0041"),
+            "\\u{fffe}\\u{ffff}\\u{fdd0}\\u{10ffff}\\u{e0041}");
+  EXPECT_EQ(printable("\u0645\u200C\u0646 \uFFFD"), "\u0645\u200C\u0646 \uFFFD");
+}
+
 TEST(Printable, BytesThatAreNoUtf8AreEscaped) {
   EXPECT_EQ(printable("a\x9b"
                       "b\xff"),

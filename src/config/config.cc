@@ -16,6 +16,7 @@
 #include "base/printable.h"
 #include "base/unique_fd.h"
 #include "config/homes.h"
+#include "config/journal_socket.h"
 #include "config/path_look.h"
 #include "config/reader.h"
 #include "wire/fold.h"
@@ -114,6 +115,35 @@ std::optional<Problem> audit_in_share(const Config& config) {
                     audit, share.name)};
   }
   return std::nullopt;
+}
+
+// Why nothing can be written to the file, or to the journal, that `audit` names, or who could read
+// it; empty where it is as it should be. It is opened without following a link.
+std::string audit_trouble(const std::string& audit) {
+  if (audit.empty()) return {};
+  if (audit == "journal") {
+    const PathLook socket = look_at({std::string(kJournalSocket)}).front();
+    if (!socket.answers || socket.error == 0) return {};
+    return fmt::format("there is no journal here ({}: {}); give a file", kJournalSocket,
+                       reason(socket.error));
+  }
+  const std::string folder = audit.substr(0, std::max<size_t>(audit.rfind('/'), 1));
+  const std::vector<PathLook> looks = look_at({folder, audit});
+  const PathLook& there = looks[0];
+  const PathLook& file = looks[1];
+  if (!there.answers || !file.answers) return "its disk does not answer";
+  if (there.error != 0) {
+    return fmt::format("its folder {}: {}; make it, or correct the path", folder,
+                       reason(there.error));
+  }
+  if (!there.is_directory) return fmt::format("{} is not a directory; correct the path", folder);
+  if (file.is_link) return "is a symbolic link, which nothing is written through; give its target";
+  if (file.error == ENOENT) return {};  // it will be made
+  if (file.error != 0) return reason(file.error);
+  if (file.is_directory) return "is a directory; give a file in it";
+  if (!file.is_file) return "is no plain file; give one, or one that is still to be made";
+  if (!file.is_open) return {};
+  return "others may read or change what users did; chmod 600 it";
 }
 
 }  // namespace
@@ -275,6 +305,10 @@ std::vector<std::string> absent_shares(const Config& config) {
   if (!keytab.empty() && !looks.back().answers) {
     lines.push_back(printable(
         fmt::format("keytab {}: it does not answer; Kerberos logons fail until it does", keytab)));
+  }
+  const std::string& audit = config.server.audit;
+  if (const std::string trouble = audit_trouble(audit); !trouble.empty()) {
+    lines.push_back(printable(fmt::format("audit {}: {}", audit, trouble)));
   }
   return lines;
 }

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "config/journal_socket.h"
 #include "config/keys.h"
 #include "config/restart.h"
 #include "config/salvage.h"
@@ -656,6 +658,42 @@ TEST(Config, FolderWithPersistentHandlesIsServedByOneShare) {
   EXPECT_THAT(problem_of("link", "outer/inner"), HasSubstr("is the same folder as"));
   EXPECT_EQ(problem_of("outer", "outer2"), "");
   EXPECT_EQ(problem_of("outer", "gone"), "");
+}
+
+TEST(Config, AnAuditThatCannotBeWrittenIsSaid) {
+  const Folder folder;
+  const std::string path = folder.path();
+  const auto said = [&](const std::string& target) {
+    const auto config = parse(fmt::format("[server]\naudit = \"{}\"\n", target), "braid.toml");
+    const auto lines = absent_shares(**config);
+    EXPECT_LE(lines.size(), 1u);
+    return lines.empty() ? "" : lines[0].substr(fmt::format("audit {}: ", target).size());
+  };
+  EXPECT_EQ(said(path + "/new.json"), "");
+  const std::string file = folder.file("good.json", "");
+  ::chmod(file.c_str(), 0600);
+  EXPECT_EQ(said(file), "");
+  ::chmod(file.c_str(), 0640);  // for who reads logs
+  EXPECT_EQ(said(file), "");
+  for (const mode_t mode : {0660, 0604, 0602}) {
+    ::chmod(file.c_str(), mode);
+    EXPECT_THAT(said(file), HasSubstr("chmod 600 it")) << mode;
+  }
+  EXPECT_EQ(said(path + "/none/a.json"),
+            fmt::format("its folder {}/none: No such file or directory; make it, or correct the "
+                        "path",
+                        path));
+  EXPECT_THAT(said(file + "/a.json"), HasSubstr("is not a directory; correct"));
+  ::symlink(file.c_str(), (path + "/link").c_str());
+  EXPECT_THAT(said(path + "/link"), StartsWith("is a symbolic link"));
+  ::symlink("gone", (path + "/dangling").c_str());
+  EXPECT_THAT(said(path + "/dangling"), StartsWith("is a symbolic link"));
+  ::mkfifo((path + "/pipe").c_str(), 0600);
+  EXPECT_THAT(said(path + "/pipe"), StartsWith("is no plain file"));
+  ::mkdir((path + "/folder").c_str(), 0700);
+  EXPECT_EQ(said(path + "/folder"), "is a directory; give a file in it");
+  const bool has_journal = ::access(kJournalSocket, F_OK) == 0;
+  EXPECT_EQ(said("journal").empty(), has_journal);
 }
 
 TEST(Config, PersistentHandlesNeedTheTimeOfBirth) {

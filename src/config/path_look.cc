@@ -44,12 +44,14 @@ void look_at_folder(const std::string& path, PathLook& look) {
 PathLook look_at_one(const std::string& path) {
   PathLook look{.answers = true};
   struct stat status{};
+  look.is_link = ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
   if (::stat(path.c_str(), &status) != 0) {
     look.error = errno;
     return look;
   }
   look.is_directory = S_ISDIR(status.st_mode);
   look.is_file = S_ISREG(status.st_mode);
+  look.is_open = (status.st_mode & 0027) != 0;
   if (look.is_directory) look_at_folder(path, look);
   if (look.is_file && ::access(path.c_str(), R_OK) != 0) look.read_error = errno;
   return look;

@@ -21,7 +21,9 @@ struct PathLook {
   int error = 0;         // errno of stat(); 0: it is there, and the rest is true
   bool is_directory = false;
   bool is_file = false;
-  int read_error = 0;  // errno of access(R_OK)
+  bool is_link = false;  // the path itself; what it leads to is what the others are about
+  bool is_open = false;  // others may read it, or its group or others write it
+  int read_error = 0;    // errno of access(R_OK)
   // Of a directory: itself, and those it lies in, up to the root or as many as fit.
   std::array<FolderNumber, 96> folders{};
   uint32_t folder_count = 0;

@@ -72,9 +72,8 @@ Result<std::vector<uint32_t>> SharedRegion::lives(int fd, size_t workers) {
   for (size_t i = 0; i < all.size(); ++i) {
     const size_t at =
         offsetof(Header, slots) + i * sizeof(WorkerSlot) + offsetof(WorkerSlot, lives);
-    // Nobody else reads it as a file, so that its offset is ours.
-    if (::lseek(fd, static_cast<off_t>(at), SEEK_SET) < 0) return fail_last_os();
-    const ssize_t size = ::read(fd, &all[i], sizeof all[i]);
+    // Every worker has the same description of it, and so the same offset.
+    const ssize_t size = ::pread(fd, &all[i], sizeof all[i], static_cast<off_t>(at));
     if (size < 0) return fail_last_os();
     if (size != sizeof all[i]) return fail(Error::malformed());
   }

@@ -40,11 +40,11 @@ def negotiate_token():
     return b"NTLMSSP\0" + struct.pack("<II", 1, 0x60088215) + bytes(16)
 
 
-def authenticate_token(user):
+def authenticate_token(user, domain="", machine=""):
     """[MS-NLMP] 2.2.1.3 with an NTLMv2 response that is wrong."""
     nt = bytes(16) + b"\1\1" + bytes(6) + bytes(8) + b"guessing" + bytes(4) + bytes(4) + bytes(4)
     payload, fields = b"", b""
-    for part in (bytes(24), nt, b"", user.encode("utf-16-le"), b"", b""):
+    for part in (bytes(24), nt, *(each.encode("utf-16-le") for each in (domain, user, machine)), b""):
         fields += struct.pack("<HHI", len(part), len(part), 64 + len(payload))
         payload += part
     return b"NTLMSSP\0" + struct.pack("<I", 3) + fields + struct.pack("<I", 0x20088205) + payload
@@ -71,9 +71,11 @@ class Guesser:
         self.session = struct.unpack_from("<Q", answer, 40)[0]
 
     def guess(self, user):
+        """`user`: a name, or those of user, domain and machine."""
+        names = (user,) if isinstance(user, str) else user
         self.message_id += 1
         self.socket.sendall(frame(header(raw.SESSION_SETUP, self.message_id, self.session) +
-                                  raw.session_setup(authenticate_token(user))))
+                                  raw.session_setup(authenticate_token(*names))))
 
     def status(self):
         return raw.status_of(self._receive())

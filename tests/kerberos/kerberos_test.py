@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest.mock
@@ -281,6 +282,23 @@ class WrongKeytab(KerberosCase):
         answer = self.with_ticket(self.ticket(principal(), ALICE.password))
         self.assertIn(answer.nt_status, ("NT_STATUS_LOGON_FAILURE", "NT_STATUS_ACCESS_DENIED"),
                       answer.text)
+        if suite.arguments.braidd:  # docs/start.md, section 11
+            self.assertRegex(self.server.log_text(),
+                             "Kerberos logon refused: .*(not found in keytab|wrong principal|"
+                             "No key table entry|Cannot decrypt ticket)")
+
+
+@unittest.skipUnless(shutil.which("ktutil"), "no ktutil")
+class KeytabWithoutAes(WrongKeytab):
+    """Of the right service, and made for clients of long ago."""
+    KEYTAB = "old.keytab"
+
+    @classmethod
+    def options(cls, scratch):
+        made = super().options(scratch)
+        orders = f"addent -password -p cifs/{HOST}@{REALM} -k 1 -e arcfour-hmac\nsecret\nwkt {made.keytab}\n"
+        subprocess.run(["ktutil"], input=orders, text=True, check=True, capture_output=True)
+        return made
 
 
 if __name__ == "__main__":

@@ -219,6 +219,22 @@ class Wrong(ControlCase):
             self.assertEqual(done.returncode, 2, target)
             self.assertRegex(done.stderr, 'audit.*give "journal", or the absolute path of a file')
 
+    def test_what_cannot_be_written_is_said_by_config_check(self):
+        folder = self.scratch.directory("audit")
+        pipe, link = os.path.join(folder, "pipe"), os.path.join(folder, "link")
+        os.mkfifo(pipe)
+        os.symlink("elsewhere", link)
+        for target, said in (("/nowhere/at/all", "its folder /nowhere/at: No such file or directory"),
+                             (folder, "is a directory; give a file in it"),
+                             (pipe, "is no plain file"), (link, "is a symbolic link")):
+            config = pathlib.Path(self.server.config)
+            text = config.read_text("utf-8")
+            config.write_text(text.replace("[server]", f'[server]\naudit = "{target}"', 1), "utf-8")
+            done = self.ctl("config", "check")
+            config.write_text(text, "utf-8")
+            self.assertEqual(done.returncode, 0, target)
+            self.assertIn(f"audit {target}: {said}", done.stdout)
+
     def test_folder_that_is_not_there_is_said_at_the_start(self):
         stop(self.server.process)
         config = pathlib.Path(self.server.config)

@@ -170,9 +170,7 @@ class DefaultAccessList(GroupsCase):
             self.assertIn(line, self.acl("acl/sub"))
 
 
-class AddedEntry(GroupsCase):
-    """Somebody shares the own folder in the way Explorer does: with one entry more."""
-
+class EntryCase(GroupsCase):
     def add_entry(self, user, folder, sid, mask):
         """Reads the descriptor and writes it back with an entry that is passed on."""
         connection, tree = self.impacket(user)
@@ -193,6 +191,10 @@ class AddedEntry(GroupsCase):
         low.setInfo(tree, file, infoType=SECURITY, fileInfoClass=0,
                     inputBlob=descriptor.getData(), additionalInformation=4)
         connection.closeFile(tree, file)
+
+
+class AddedEntry(EntryCase):
+    """Somebody shares the own folder in the way Explorer does: with one entry more."""
 
     def test_who_made_a_file_saves_it_twice(self):
         self.make("box", *ids_of(BOB), 0o777)
@@ -234,6 +236,39 @@ class Keys(GroupsCase):
         self.make("", 0, TEAM, 0o2777)
         self.save(self.impacket(ALICE), "f", b"alice", CREATE)
         self.assertEqual(self.state("f")[1], TEAM)
+
+
+class MasksBelowAccessLists(EntryCase):
+    """Masks are for what nobody has said more about: an access list decides without them."""
+    lines = ('create_mask = "600"', 'directory_mask = "700"')
+
+    def test_a_default_list_decides(self):
+        self.make("", 0, 0, 0o777)
+        self.make("acl", 0, 0, 0o777, f"d:g:{TEAM}:rwx,d:u::rwx,d:g::r-x,d:o::---")
+        self.run_smbclient(ALICE, "mkdir plain", "mkdir acl\\sub")
+        alice, bob = self.impacket(ALICE), self.impacket(BOB)
+        self.save(alice, "f", b"alice", CREATE)
+        self.save(alice, "acl\\f", b"alice", CREATE)
+        self.assertEqual((self.state("f")[0], self.state("plain")[0]), ("0o600", "0o700"))
+        self.assertEqual(self.acl("acl/f"), ["user::rw-", "group::r-x", f"group:{TEAM}:rwx",
+                                             "mask::rw-", "other::---"])
+        self.assertIn("mask::rwx", self.acl("acl/sub"))
+        self.save(bob, "acl\\f", b"bob")
+
+    def test_an_entry_of_explorers_decides(self):
+        self.make("", 0, 0, 0o777)
+        self.make("box", *ids_of(ALICE), 0o777)
+        self.add_entry(ALICE, "box", f"S-1-22-2-{TEAM}", 0x001200A9)
+        alice = self.impacket(ALICE)
+        for name in ("f", "box\\f"):
+            self.save(alice, name, b"alice", CREATE)
+        self.run_smbclient(ALICE, "mkdir box\\sub", "mkdir box\\sub\\deeper")
+        self.save(alice, "box\\sub\\f", b"alice", CREATE)
+        self.assertEqual(self.state("f")[0], "0o600")
+        self.assertEqual(self.smbclient(BOB, "get f").nt_status, "NT_STATUS_ACCESS_DENIED")
+        self.run_smbclient(BOB, "get box\\f f", "get box\\sub\\f f", "ls box\\sub\\deeper\\*")
+        with self.assertRaises(SessionError):
+            self.save(self.impacket(BOB), "box\\f", b"bob")
 
 
 class NoSuchGroup(GroupsCase):

@@ -5,6 +5,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -19,6 +20,9 @@ from peer import Peer  # noqa: E402
 from server import User, ids_of  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 
+OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
+CAN_MOUNT = os.geteuid() == 0 and subprocess.run([*OWN_MOUNTS, "true"], stderr=subprocess.DEVNULL,
+                                                 check=False).returncode == 0
 NOBODY = User("nobody", "", "nobody")
 DENIED = "NT_STATUS_ACCESS_DENIED"
 
@@ -347,20 +351,22 @@ class Symlinks(RightsCase):
         self.assertEqual(done.returncode, 0, done.stdout)
 
 
-class Recycle(RightsCase):
+class RecycleCase(RightsCase):
     def setUp(self):
         super().setUp()
         self.configure("recycle = 30")
-
-    def kept(self):
-        return sorted(os.path.relpath(os.path.join(folder, name), self.root)
-                      for folder, _, names in os.walk(os.path.join(self.root, ".recycle"))
-                      for name in names)
 
     def put(self, user, *names):
         sent = self.scratch.file("sent")
         pathlib.Path(sent).write_text("sent", "ascii")
         return self.status(user, "; ".join(f"put {sent} {name}" for name in names))
+
+
+class Recycle(RecycleCase):
+    def kept(self):
+        return sorted(os.path.relpath(os.path.join(folder, name), self.root)
+                      for folder, _, names in os.walk(os.path.join(self.root, ".recycle"))
+                      for name in names)
 
     def test_what_is_deleted_is_kept_for_who_did(self):
         user = ALICE.unix_user or pwd.getpwuid(os.geteuid()).pw_name
@@ -405,6 +411,69 @@ class Recycle(RightsCase):
         self.assertEqual(self.put(ALICE, "f"), "")
         self.assertEqual(self.status(ALICE, "rm f"), "")
         self.assertEqual(os.listdir(self.root), ["report.txt"])
+
+
+@unittest.skipUnless(CAN_MOUNT, "no mounts of its own here")
+class MountsCase(RecycleCase):
+    """The server has mounts of its own."""
+    begin = "exec"
+
+    @property
+    def more_options(self):
+        return {"prefix": (*OWN_MOUNTS, "sh", "-c", f'{self.begin} "$@"', self.root)}
+
+    def kept(self):
+        """As the server sees it."""
+        return sorted(name for _, _, names in os.walk(self.seen(".recycle")) for name in names)
+
+    def seen(self, path):
+        return f"/proc/{self.server.process.pid}/root{self.root}/{path}"
+
+    def mount(self, *words):
+        subprocess.run(["nsenter", f"--mount=/proc/{self.server.process.pid}/ns/mnt", "mount", *words],
+                       check=True)
+
+    def said(self, why):
+        return f"is deleted without a stay in the recycle bin: {why}" in self.server.log_text()
+
+
+class RecycleAndMounts(MountsCase):
+    def test_a_bin_on_another_file_system_keeps_nothing(self):
+        os.mkdir(os.path.join(self.root, ".recycle"), 0o755)
+        self.mount("-t", "tmpfs", "-o", "mode=755", "none", os.path.join(self.root, ".recycle"))
+        self.assertEqual(self.put(ALICE, "f"), "")
+        self.assertEqual(self.status(ALICE, "rm f"), "")
+        self.assertFalse(os.path.exists(self.seen("f")))
+        self.assertEqual(self.kept(), [])
+        self.assertTrue(self.said("Invalid cross-device link"))
+
+    def test_what_is_on_another_file_system_is_not_kept(self):
+        for folder in ("other", "same", "bound"):
+            os.mkdir(os.path.join(self.root, folder))
+            os.chmod(os.path.join(self.root, folder), 0o777)
+        self.mount("-t", "tmpfs", "-o", "mode=777", "none", os.path.join(self.root, "other"))
+        self.mount("--bind", os.path.join(self.root, "same"), os.path.join(self.root, "bound"))
+        self.assertEqual(self.put(ALICE, "other/f", "bound/g", "same/h"), "")
+        self.assertEqual(self.status(ALICE, "cd other; rm f; cd ..\\bound; rm g; cd ..\\same; rm h"), "")
+        self.assertEqual(os.listdir(self.seen("other")) + os.listdir(self.seen("bound")), [])
+        self.assertEqual(self.kept(), ["h"])
+
+
+class RecycleOnAFullDisk(MountsCase):
+    begin = 'mount -t tmpfs -o mode=777,nr_inodes=24 none "$0" && exec'
+
+    def test_who_deletes_gets_room(self):
+        names = [f"f{number}" for number in range(40)]
+        self.assertEqual(self.put(ALICE, *names), "NT_STATUS_DISK_FULL")
+        there = sorted(set(os.listdir(self.seen(""))) & set(names))
+        self.assertGreater(len(there), 10)
+        self.assertEqual(self.status(ALICE, f"rm {there[0]}"), "")
+        self.assertTrue(self.said("No space left on device"))
+        self.assertEqual(self.kept(), [])
+        # Once there is room for it, the bin is there again.
+        self.assertEqual(self.status(ALICE, "; ".join(f"rm {name}" for name in there[1:6])), "")
+        self.assertFalse(set(os.listdir(self.seen(""))) & set(there[:6]))
+        self.assertEqual(self.kept()[-1:], there[5:6])
 
 
 class OtherKeys(RightsCase):

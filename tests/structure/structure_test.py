@@ -47,6 +47,13 @@ PART_README_LINES = range(5, 41)  # of a folder within a folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
+# A warning or an error of the server, with its text.
+WARNING = re.compile(r'log::(?:warn|error)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
+# So many may be written, or changed, before somebody explains them.
+LINES_YOUNGER_THAN_THE_PAGE_MAX = 8
+NOT_SERVED = ("_test", "_testing", "_fuzz")
+NO_SERVER = ("apps/braidctl/", "apps/braid-bench/", "client/")
+
 FOLDER = re.compile(r"^braid_folder\((\w+)(?:\s+DEPS ([\w ]+?))?(?:\s+LINK [^)]*)?\)", re.M)
 
 
@@ -264,6 +271,44 @@ class Structure(unittest.TestCase):
         wrong = sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning", done.stderr, re.M)))
         self.check([f"{shown(pathlib.Path(file))}: clang-format-19 -i would change it"
                     for file in wrong])
+
+    def test_every_row_of_samba_has_a_test(self):
+        files = [path for folder in (SRC, ROOT / "tests") for path in folder.rglob("*_test.*")]
+        known = {path.name for path in files}
+        text = "".join(path.read_text(encoding="utf-8") for path in files)
+        known |= set(re.findall(r"^class (\w+)\(", text, re.M))
+        known |= {suite + ".*" for suite in re.findall(r"^TEST(?:_F|_P)?\((\w+)", text, re.M)}
+        known |= {f"{suite}.{name}" for suite, name in
+                  re.findall(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)", text, re.M)}
+        complaints = []
+        for row in (ROOT / "docs/samba.md").read_text(encoding="utf-8").splitlines():
+            if not row.startswith("| ") or row.endswith("| Test |") or "| not there |" in row:
+                continue
+            for name in re.findall("`([^`]+)`", row.rsplit(" | ", 1)[1]) or ["none"]:
+                case, _, method = name.partition(".test_")
+                is_there = (ROOT / name).is_dir() if name.startswith("tests/") else (
+                    case in known and (not method or f"def test_{method}(" in text))
+                if not is_there:
+                    complaints.append(f"docs/samba.md: there is no test {name}: {row}")
+        self.check(complaints)
+
+    def test_every_warning_is_explained(self):
+        lines = {}
+        for path in sorted(SRC.rglob("*.cc")):
+            if path.stem.endswith(NOT_SERVED) or path.relative_to(SRC).as_posix().startswith(NO_SERVER):
+                continue
+            for literals in WARNING.findall(path.read_text(encoding="utf-8")):
+                text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)).replace('\\"', '"')
+                lines[re.sub(r"\{[^}]*\}", "...", text)] = shown(path)
+        explained = set()
+        for row in (ROOT / "docs/log.md").read_text(encoding="utf-8").splitlines():
+            if row.startswith("| `"):
+                explained |= set(re.findall("`([^`]+)`", row.split(" | ")[0]))
+        complaints = [f"{path}: docs/log.md does not explain: {line}"
+                      for line, path in lines.items() if line not in explained]
+        complaints += [f"docs/log.md: nobody writes: {line}" for line in explained - set(lines)]
+        if len(complaints) > LINES_YOUNGER_THAN_THE_PAGE_MAX:
+            self.check(complaints)
 
     def test_every_package_says_why(self):
         complaints = []

@@ -7,7 +7,6 @@ std::string_view web_script() {
   return R"js('use strict';
 // The server sends what <main> is to be; what was unfolded, looked at or marked stays so.
 const main = document.querySelector('main');
-const live = new EventSource('/live');
 
 function focused() {
   const at = document.activeElement;
@@ -16,7 +15,7 @@ function focused() {
   return fold && at.tagName === 'SUMMARY' ? fold.id : '';
 }
 
-live.onmessage = (event) => {
+function show(event) {
   const focus = focused();
   // A button that has the focus is about to be pressed, text that is marked to be copied.
   if (focus === '' || !getSelection().isCollapsed) return;
@@ -25,13 +24,20 @@ live.onmessage = (event) => {
   for (const each of main.querySelectorAll('details')) each.open = open.has(each.id);
   if (focus) document.getElementById(focus)?.querySelector('summary').focus();
   document.title = main.querySelector('.state.bad') ? 'braid: trouble' : 'braid';
-};
+}
 
-live.onerror = () => {
-  const state = main.querySelector('.state');
-  state.className = 'state bad';
-  state.textContent = 'no connection to braidctl web; what follows is old';
-};
+function watch() {
+  const live = new EventSource('/live');
+  live.onmessage = show;
+  live.onerror = () => {
+    const state = main.querySelector('.state');
+    state.className = 'state bad';
+    state.textContent = 'no connection to braidctl web; what follows is old';
+    // A browser does not try again where the answer was no.
+    if (live.readyState === EventSource.CLOSED) setTimeout(watch, 5000);
+  };
+}
+watch();
 )js";
 }
 

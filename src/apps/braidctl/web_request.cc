@@ -27,10 +27,11 @@ std::string from_base64(std::string_view coded) {
   return plain;
 }
 
-// Without its port.
-std::string_view host_in(std::string_view value) {
-  if (value.starts_with('[')) return value.substr(0, value.find(']') + 1);
-  return value.substr(0, value.find(':'));
+// RFC 3986, 3.2.3.
+bool is_port(std::string_view text) {
+  return text.empty() ||
+         (text.front() == ':' && text.size() <= 6 &&
+          std::ranges::all_of(text.substr(1), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
 }  // namespace
@@ -49,6 +50,15 @@ std::string form_field(std::string_view body, std::string_view name) {
   return "";
 }
 
+std::optional<AbsoluteTarget> absolute_target(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (!target.starts_with(kScheme)) return std::nullopt;
+  target.remove_prefix(kScheme.size());
+  const size_t slash = std::min(target.find('/'), target.size());
+  return AbsoluteTarget{.host = target.substr(0, slash),
+                        .path = slash < target.size() ? target.substr(slash) : "/"};
+}
+
 std::string token_in(std::string_view authorization) {
   constexpr std::string_view kBearer = "Bearer ";
   constexpr std::string_view kBasic = "Basic ";
@@ -62,9 +72,20 @@ std::string token_in(std::string_view authorization) {
 }
 
 bool is_own_host(std::string_view value) {
-  std::string_view host = host_in(value);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return host == "localhost" || IpAddress::parse(host).has_value();
+  if (value.starts_with('[')) {
+    const size_t end = value.find(']');
+    if (end == value.npos || !is_port(value.substr(end + 1))) return false;
+    const auto address = IpAddress::parse(value.substr(1, end - 1));
+    return address && !address->is_v4();
+  }
+  const size_t colon = std::min(value.find(':'), value.size());
+  if (!is_port(value.substr(colon))) return false;
+  const std::string_view host = value.substr(0, colon);
+  if (IpAddress::parse(host)) return true;
+  // Names have no case, and may end with the root's dot.
+  constexpr std::string_view kName = "localhost";
+  return std::ranges::equal(host.ends_with('.') ? host.substr(0, host.size() - 1) : host, kName,
+                            [](char c, char expected) { return (c | 0x20) == expected; });
 }
 
 }  // namespace braid::braidctl

@@ -12,5 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (form_field(text, "session").size() > size) std::abort();
   if (token_in(text).size() > size) std::abort();
   static_cast<void>(is_own_host(text));
+  const auto target = absolute_target(text);
+  if (target && target->path.size() + target->host.size() > size) std::abort();
   return 0;
 }

@@ -26,13 +26,27 @@ TEST(WebRequest, TokenOfAScriptOrABrowser) {
 }
 
 TEST(WebRequest, HostIsANumberOrLocalhost) {
-  for (const char* good :
-       {"localhost", "localhost:9445", "127.0.0.1:80", "[::1]:80", "[fd00::1]", "192.0.2.7"}) {
+  for (const char* good : {"localhost", "localhost:9445", "LocalHost", "localhost.:80",
+                           "127.0.0.1:80", "[::1]:80", "[fd00::1]", "192.0.2.7", "127.0.0.1:"}) {
     EXPECT_TRUE(is_own_host(good)) << good;
   }
-  for (const char* bad : {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
-                          "[::1", ":80", "[]", "localhost@evil.example"}) {
+  for (const char* bad :
+       {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", ":80", "[]",
+        "localhost@evil.example", "[::1].evil", "[::1]80", "localhost:evil@evil",
+        "localhost:1234567", "localhost..", "[127.0.0.1]", "::1", "localhos\x54\x01", "."}) {
     EXPECT_FALSE(is_own_host(bad)) << bad;
+  }
+}
+
+TEST(WebRequest, ATargetMayNameItsHost) {
+  const auto named = absolute_target("http://127.0.0.1:9445/metrics");
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->host, "127.0.0.1:9445");
+  EXPECT_EQ(named->path, "/metrics");
+  EXPECT_EQ(absolute_target("http://localhost")->path, "/");
+  EXPECT_EQ(absolute_target("http:///x")->host, "");
+  for (const char* none : {"/metrics", "*", "https://localhost/", "/http://x"}) {
+    EXPECT_FALSE(absolute_target(none)) << none;
   }
 }
 

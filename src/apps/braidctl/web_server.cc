@@ -2,21 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <exception>
 #include <iterator>
+#include <list>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "admin/protocol.h"
+#include "apps/braidctl/complaints.h"
 #include "apps/braidctl/web_page.h"
 #include "apps/braidctl/web_request.h"
 #include "apps/braidctl/web_source.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/peer_address.h"
 #include "base/printable.h"
 #include "crypto/secret.h"
 #include "runtime/asio.h"
@@ -34,9 +38,10 @@ using namespace std::chrono_literals;
 // A form has two short fields, a browser's headers a few kilobytes.
 constexpr uint32_t kHeaderMax = 16u << 10;
 constexpr uint64_t kBodyMax = 4u << 10;
-// For the whole of a request, and for each piece of an answer.
+// Until its header is there; for the rest of a request, and for each piece of an answer.
+constexpr auto kHeaderTime = 5s;
 constexpr auto kRequestTime = 10s;
-// Browsers open six; of those that watch each has one more.
+// Browsers open six; of those that watch each has one more. An address has half of them at most.
 constexpr size_t kConnectionsMax = 64;
 constexpr size_t kWatchersMax = 16;
 constexpr auto kBetweenEvents = 2s;
@@ -75,6 +80,24 @@ WebResponse refusal(http::status status, const std::string& why) {
   return response;
 }
 
+// What a browser is told of every answer. No other page may use one in any way.
+constexpr std::pair<std::string_view, std::string_view> kRules[] = {
+    {"Cache-Control", "no-store"},
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Referrer-Policy", "same-origin"},
+};
+
+// Whether a page of somebody else asks. Its user may follow a link that leads here.
+bool is_of_another_page(const WebRequest& request) {
+  const std::string_view site = request["Sec-Fetch-Site"];
+  if (site.empty() || site == "same-origin" || site == "none") return false;
+  return request["Sec-Fetch-Mode"] != "navigate" || request["Sec-Fetch-Dest"] != "document";
+}
+
 // Of a page that is this server's, or of no page.
 bool is_own_page(const WebRequest& request) {
   const std::string_view origin = request[http::field::origin];
@@ -86,16 +109,14 @@ bool is_own_page(const WebRequest& request) {
   return is_own_origin && (site.empty() || site == "same-origin");
 }
 
-// Counts what there is while it is there.
-class Place {
- public:
-  explicit Place(size_t& count) : count_(++count) {}
-  ~Place() { --count_; }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-
- private:
-  size_t& count_;
+// A connection, for as long as it is served.
+struct Visitor {
+  PeerAddress address{};
+  std::string host;
+  beast::tcp_stream stream;
+  bool is_silent = true;  // has not said what it wants
+  bool gave_way = false;
+  bool watches = false;
 };
 
 }  // namespace
@@ -134,34 +155,72 @@ class WebServer::Impl {
       if (error) {
         asio::steady_timer pause(io_, kAcceptPause);
         co_await pause.async_wait(use_awaitable);
-      } else if (connections_ < kConnectionsMax) {
-        asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+      } else {
+        const auto peer = socket.remote_endpoint(error);
+        const PeerAddress address = peer_address_of(socket.native_handle());
+        const std::string host = peer.address().to_string();
+        if (make_room_for(address, host)) {
+          visitors_.push_back({address, host, beast::tcp_stream(std::move(socket))});
+          asio::co_spawn(io_, serve(std::prev(visitors_.end())), asio::detached);
+        }
       }
     }
   }
 
-  asio::awaitable<void> serve(tcp::socket socket) {
-    const Place place(connections_);
-    beast::tcp_stream stream(std::move(socket));
-    // Whatever is wrong with a connection ends it, and nothing else.
-    try {
-      co_await answer(stream);
-    } catch (const std::exception&) {
-      co_return;
+  // Who says nothing gives way, the oldest first; so who asks is served, whoever else only comes.
+  bool make_room_for(const PeerAddress& address, const std::string& host) {
+    const auto is_here = [](const Visitor& each) { return !each.gave_way; };
+    const bool is_full = std::ranges::count_if(visitors_, is_here) >= long{kConnectionsMax};
+    const bool has_share = std::ranges::count_if(visitors_, [&](const Visitor& each) {
+                             return is_here(each) && each.address == address;
+                           }) >= long{kConnectionsMax / 2};
+    if (!is_full && !has_share) return true;
+    if (crowds_.count(host, std::chrono::steady_clock::now())) {
+      log::warn("there is no room for all who connect, as {} does; who says nothing is closed",
+                host);
     }
-    boost::system::error_code ignored;
-    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    const auto oldest = std::ranges::find_if(visitors_, [&](const Visitor& each) {
+      return is_here(each) && each.is_silent && (!has_share || each.address == address);
+    });
+    if (oldest == visitors_.end()) return false;
+    oldest->gave_way = true;
+    oldest->stream.close();
+    return true;
   }
 
-  asio::awaitable<void> answer(beast::tcp_stream& stream) {
+  asio::awaitable<void> serve(std::list<Visitor>::iterator visitor) {
+    // Whatever is wrong with a connection ends it, and nothing else.
+    try {
+      co_await answer(*visitor);
+      boost::system::error_code ignored;
+      visitor->stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    } catch (const std::exception&) {
+    }
+    visitors_.erase(visitor);
+  }
+
+  asio::awaitable<void> answer(Visitor& visitor) {
+    beast::tcp_stream& stream = visitor.stream;
     beast::flat_buffer buffer(kHeaderMax + kBodyMax);
     http::request_parser<http::string_body> parser;
     parser.header_limit(kHeaderMax);
     parser.body_limit(kBodyMax);
-    stream.expires_after(kRequestTime);
+    stream.expires_after(kHeaderTime);
     boost::system::error_code error;
-    co_await http::async_read(stream, buffer, parser, asio::redirect_error(use_awaitable, error));
-    if (error == http::error::end_of_stream || error == beast::error::timeout) co_return;
+    co_await http::async_read_header(stream, buffer, parser,
+                                     asio::redirect_error(use_awaitable, error));
+    visitor.is_silent = false;
+    if (!error && !parser.is_done()) {
+      stream.expires_after(kRequestTime);
+      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        http::response<http::empty_body> go_on(http::status::continue_, 11);
+        co_await http::async_write(stream, go_on, use_awaitable);
+      }
+      co_await http::async_read(stream, buffer, parser, asio::redirect_error(use_awaitable, error));
+    }
+    if (visitor.gave_way || error == http::error::end_of_stream || error == beast::error::timeout) {
+      co_return;
+    }
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       co_return co_await send(stream, refusal(http::status::request_header_fields_too_large,
                                               "the request is too long"));
@@ -173,12 +232,22 @@ class WebServer::Impl {
     if (error) {
       co_return co_await send(stream, refusal(http::status::bad_request, "this is no request"));
     }
-    const WebRequest request = parser.release();
-    auto refused = co_await refuse(request, stream);
+    WebRequest request = parser.release();
+    // RFC 9112, 3.2: one Host, or with HTTP/1.0 none; and what a target names in front counts.
+    const auto hosts = request.count(http::field::host);
+    if (hosts > 1 || (hosts == 0 && request.version() >= 11)) {
+      co_return co_await send(stream, refusal(http::status::bad_request, "this takes one Host"));
+    }
+    if (const auto named = absolute_target(request.target())) {
+      const std::string host(named->host), path(named->path);
+      request.set(http::field::host, host);
+      request.target(path);
+    }
+    auto refused = co_await refuse(request, visitor);
     if (refused) co_return co_await send(stream, *std::move(refused));
     const std::string_view target = request.target();
     if (target == "/live" && request.method() == http::verb::get) {
-      co_return co_await watch(stream);
+      co_return co_await watch(visitor);
     }
     WebResponse response = co_await respond(request);
     co_await send(stream, std::move(response), request.method() == http::verb::head);
@@ -186,7 +255,10 @@ class WebServer::Impl {
 
   // Before anything is done: whose page asks, and with which right.
   asio::awaitable<std::optional<WebResponse>> refuse(const WebRequest& request,
-                                                     beast::tcp_stream& stream) {
+                                                     const Visitor& visitor) {
+    if (is_of_another_page(request)) {
+      co_return refusal(http::status::forbidden, "another page asks for this");
+    }
     if (token_.empty()) {
       if (is_own_host(request[http::field::host])) co_return std::nullopt;
       co_return refusal(http::status::misdirected_request,
@@ -195,9 +267,11 @@ class WebServer::Impl {
     const std::string_view given = request[http::field::authorization];
     if (is_same_secret(token_in(given), token_)) co_return std::nullopt;
     if (!given.empty()) {
-      boost::system::error_code error;
-      const auto peer = stream.socket().remote_endpoint(error);
-      log::warn("a wrong token came from {}", peer.address().to_string());
+      if (const auto count = wrong_tokens_.count(visitor.host, std::chrono::steady_clock::now())) {
+        log::warn("{} came from {}",
+                  *count == 1 ? "a wrong token" : fmt::format("{} wrong tokens", *count),
+                  visitor.host);
+      }
       asio::steady_timer pause(io_, kWrongTokenPause);
       co_await pause.async_wait(use_awaitable);
     }
@@ -255,15 +329,22 @@ class WebServer::Impl {
   }
 
   // Server-sent events: the content anew, until the browser goes.
-  asio::awaitable<void> watch(beast::tcp_stream& stream) {
-    if (watchers_ >= kWatchersMax) {
+  asio::awaitable<void> watch(Visitor& visitor) {
+    beast::tcp_stream& stream = visitor.stream;
+    const auto watchers = std::ranges::count_if(visitors_, &Visitor::watches);
+    const auto own = std::ranges::count_if(visitors_, [&](const Visitor& each) {
+      return each.watches && each.address == visitor.address;
+    });
+    if (watchers >= long{kWatchersMax} || own >= long{kWatchersMax / 2}) {
       co_return co_await send(
           stream, refusal(http::status::service_unavailable, "too many pages watch already"));
     }
-    const Place place(watchers_);
-    std::string text =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-        "Connection: close\r\n\r\n";
+    visitor.watches = true;
+    std::string text = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+    for (const auto& [name, value] : kRules) {
+      fmt::format_to(std::back_inserter(text), "{}: {}\r\n", name, value);
+    }
+    text += "Connection: close\r\n\r\n";
     while (true) {
       const auto view = co_await apart([this] { return source_.look(); });
       text += web_event(web_content(*view, form_secret_));
@@ -287,13 +368,7 @@ class WebServer::Impl {
 
   static asio::awaitable<void> send(beast::tcp_stream& stream, WebResponse response,
                                     bool is_head = false) {
-    response.set(http::field::cache_control, "no-store");
-    response.set("Content-Security-Policy",
-                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                 "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
-    response.set("X-Content-Type-Options", "nosniff");
-    response.set("Cross-Origin-Resource-Policy", "same-origin");
-    response.set("Referrer-Policy", "same-origin");
+    for (const auto& [name, value] : kRules) response.set(name, value);
     response.keep_alive(false);
     response.content_length(response.body().size());
     if (is_head) response.body().clear();
@@ -307,8 +382,9 @@ class WebServer::Impl {
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   // Thread: that of io_.
-  size_t connections_ = 0;
-  size_t watchers_ = 0;
+  std::list<Visitor> visitors_;  // oldest first
+  Complaints wrong_tokens_;
+  Complaints crowds_;
   std::optional<asio::thread_pool> asking_;  // once run() runs
 };
 

@@ -13,7 +13,8 @@ class WebSource;
 // What is asked for: "/", "/metrics", "/live", "/style.css", "/script.js", and POST "/end". One
 // request for each connection, so that nothing waits behind another.
 //
-// What HTTP brings is bounded: how long a request is and takes, how many there are. Without a token
+// What HTTP brings is bounded: how long a request is and takes, how many there are, and how many of
+// one address; where there is no room, who says nothing gives way. Without a token
 // only a Host that is an address or localhost is served, as a page of another name that leads here
 // could read everything; with one, browsers keep it to the place that it was given for. What ends
 // something takes a token, an Origin that is this one, and the secret of a form.

@@ -23,13 +23,13 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "config/journal_socket.h"
 #include "smb2/audit/audit_record.h"
 
 namespace braid::smb2 {
 namespace {
 
 constexpr std::string_view kJournal = "journal";
-constexpr const char* kJournalSocket = "/run/systemd/journal/socket";
 // What one write() takes: less than a disk needs a moment for.
 constexpr size_t kPieceMax = 256u << 10;
 
@@ -72,7 +72,7 @@ class OutFile {
     if (name_ == kJournal) {
       UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
       sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-      std::strncpy(address.sun_path, kJournalSocket, sizeof address.sun_path - 1);
+      std::strncpy(address.sun_path, config::kJournalSocket, sizeof address.sun_path - 1);
       if (!socket ||
           ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) {
         return fail_last_os();

@@ -132,7 +132,7 @@ Result<void> take_away(const Way& way, const vfs::Place& place, const vfs::Path&
       return fail(kept.error());
     }
     if (!kept) {
-      log::info("share '{}': {} is deleted without a stay in the recycle bin: {}", way.share->name,
+      log::warn("share '{}': {} is deleted without a stay in the recycle bin: {}", way.share->name,
                 path.text(), kept.error().message());
     }
   }

@@ -361,6 +361,12 @@ class FaultVolume final : public Volume {
     BRAID_CHECK(plan_->pass("remove"));
     return below_->remove(who, place, expected);
   }
+  Result<bool> recycle(const Credentials& who, const Place& place, const Path& path,
+                       FileKey expected) override {
+    BRAID_CHECK(plan_->pass("recycle"));
+    return below_->recycle(who, place, path, expected);
+  }
+  std::unique_ptr<Sweep> sweep_bin(FileTime before) override { return below_->sweep_bin(before); }
   Result<Space> space(const Credentials& who) override {
     BRAID_CHECK(plan_->pass("space"));
     return below_->space(who);
