@@ -234,16 +234,16 @@ TEST(Ndr, GuidIsInTheOrderOfTheStub) {
   EXPECT_EQ(hex_of(big.bytes), hex_of(unhex("33221100554477668899aabbccddeeff")));
 }
 
-TEST(Ndr, TextThatIsNoUtf16IsMalformed) {
-  // One character, half of a surrogate pair, and its terminator.
+TEST(Ndr, HalfOfASurrogatePairIsKept) {
+  // One character and its terminator.
   const Bytes good = unhex("02000000000000000200000041000000");
   NdrReader r(good);
   EXPECT_EQ(r.wide_string(), "A");
   EXPECT_TRUE(r.ok());
-  const Bytes bad = unhex("020000000000000002000000 00d8 0000");
-  NdrReader of_bad(bad);
-  EXPECT_EQ(of_bad.wide_string(), "");
-  EXPECT_FALSE(of_bad.ok());
+  const Bytes half = unhex("020000000000000002000000 00d8 0000");
+  NdrReader of_half(half);
+  EXPECT_EQ(of_half.wide_string(), "\xED\xA0\x80");
+  EXPECT_TRUE(of_half.ok());
 }
 
 }  // namespace
