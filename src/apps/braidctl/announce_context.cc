@@ -53,7 +53,7 @@ bool AnswerLimit::admit(const IpAddress& peer) {
   return true;
 }
 
-void Complaints::say(const std::string& about, const std::string& text) {
+void StandingComplaints::say(const std::string& about, const std::string& text) {
   std::string& said = said_[about];
   if (said == text) return;
   said = text;

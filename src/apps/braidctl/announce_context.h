@@ -32,7 +32,7 @@ class AnswerLimit {
 };
 
 // Says what is wrong once, until it is something else. Thread: one.
-class Complaints {
+class StandingComplaints {
  public:
   void say(const std::string& about, const std::string& text);
   void settle(const std::string& about) { said_.erase(about); }
@@ -63,7 +63,7 @@ struct AnnounceContext {
   AnswerLimit wsd_answers{50, 5};
   AnswerLimit mdns_questions{200, 40};
   SentLately sent;
-  Complaints complaints;
+  StandingComplaints complaints;
   size_t connections = 0;
   std::map<std::string, size_t> connections_of;
 
