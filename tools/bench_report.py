@@ -196,7 +196,10 @@ def not_run(groups, measured):
     """What make bench measures and this run did not, a line for each file system."""
     lines = []
     for number, (file_system, results) in enumerate(measured["file_systems"].items()):
-        missing = [row.name for group in groups for row in group.rows if row.name not in results]
+        missing = []
+        for group in groups:
+            names = [row.name for row in group.rows if row.name not in results]
+            missing += [f"all of {group.title}"] if len(names) == len(group.rows) else names
         missing += [TITLES[name] for name in ("limits", *(ONCE if number == 0 else ())) if name not in results]
         if missing:
             lines.append(f"- {file_system}: {'; '.join(missing)}")

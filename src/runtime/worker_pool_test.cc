@@ -328,6 +328,7 @@ TEST_F(WorkerPoolInAMoment, ThoseThatAreDoneOneBehindAnotherReturnTogether) {
   });
   home.run();
   scope.wait();
+  pool.stop();  // its thread may still be in home.post()
   EXPECT_EQ(text, "a+b+c.");
 }
 

@@ -95,10 +95,13 @@ class Page(unittest.TestCase):
         self.assertIn("- ext4: lease break, signed; the limits of the machine; idle connections; many connections; "
                       "several channels\n", text)
         self.assertNotIn("were not measured", text)
+        for row in GROUPS[-1].rows:
+            del everything[row.name]
+        self.assertIn("- ext4: lease break, signed; all of Algorithms; the limits", page(everything))
         # Those that are measured once are not missed on the other file system.
         both = measured(everything | once)
         both["file_systems"]["tmpfs"] = everything
-        self.assertIn("- tmpfs: lease break, signed; the limits of the machine\n",
+        self.assertIn("- tmpfs: lease break, signed; all of Algorithms; the limits of the machine\n",
                       "\n".join(bench_report.page(GROUPS, both, "benchmarks")))
 
     def test_a_short_run_says_so(self):
