@@ -63,7 +63,7 @@ OF_COMMANDS = (
     suite("impacket/filesystems_test", before=on_image("btrfs")),
     suite("impacket/filesystems_test", before=on_image("xfs")),
     suite("impacket/room_test", before=on_image("ext4", "BRAID_IMAGE_SIZE=24M")),
-    suite("notify/local_access_test"), suite("programs/shares_test"),
+    suite("notify/local_access_test"), suite("programs/shares_test"), suite("programs/audit_test"),
     suite("workers/deletion_test"), suite("notify/notify_test"),
     suite("samba_compat/samba_compat_test"), suite("e2e/e2e_test", *E2E),
     suite("e2e/e2e_test", "--workers", "4", *E2E,

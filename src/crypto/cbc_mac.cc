@@ -55,7 +55,6 @@ void CbcMac::pad() {
 
 Block CbcMac::finish() {
   if (held_size_ == held_.size()) chain(held_.data(), held_.size());
-  held_size_ = 0;
   return last_;
 }
 

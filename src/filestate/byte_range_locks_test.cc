@@ -327,5 +327,97 @@ TEST_F(WaitingLocks, RepetitionTakesThePlaceOfWhatWaits) {
   EXPECT_EQ(unlock(b, exclusive(0, 1)), NtStatus::kRangeNotLocked);
 }
 
+// What an administrator is shown, and what an open has to give up.
+TEST_F(WaitingLocks, AreToldWithThoseThatAreHeld) {
+  const OpenRequest first = request(), second = request(2);
+  open(first);
+  open(second);
+  EXPECT_FALSE(table.cancel_lock(ref(first), {9})) << "nobody has any";
+  EXPECT_EQ(lock(first, {0, 10, true}, 1).verdict, Verdict::kGo);
+  EXPECT_EQ(lock(second, {5, 1, false}, 2).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(second, {7, 1, true}, 3).verdict, Verdict::kWait);
+  const LocksOfOpen locks = table.locks_of(ref(second));
+  EXPECT_TRUE(locks.held.empty());
+  ASSERT_EQ(locks.waiting.size(), 2u);
+  EXPECT_EQ(locks.waiting[0].offset, 5u);
+  EXPECT_EQ(locks.waiting[1].offset, 7u);
+  // Giving back is an unlock to who waits.
+  const LockRange held{0, 10, true};
+  table.give_back(ref(first), {&held, 1});
+  EXPECT_EQ(sink.take_completions().size(), 2u);
+  EXPECT_EQ(table.locks_of(ref(second)).held.size(), 2u);
+}
+
+// [MS-SMB2] 3.3.5.14: a list that comes in parts is one request.
+TEST_F(WaitingLocks, PartsOfALongList) {
+  const OpenRequest own = request();
+  open(own);
+  const LockRange first{0, 1, true}, second{10, 1, true};
+  const LockSequence sequence{.index = 1, .number = 3};
+  constexpr LockPart kFirst{.is_first = true, .is_last = false};
+  constexpr LockPart kLast{.is_first = false, .is_last = true};
+  bool is_repeated = false;
+  const auto lock_part = [&](const LockRange& range, LockPart part) {
+    is_repeated = false;
+    return table.lock_part(ref(own), {&range, 1}, sequence, part, is_repeated);
+  };
+  EXPECT_EQ(lock_part(first, kFirst).verdict, Verdict::kGo);
+  EXPECT_FALSE(is_repeated);
+  EXPECT_EQ(lock_part(first, kFirst).status, NtStatus::kLockNotGranted) << "not done yet";
+  EXPECT_EQ(lock_part(second, kLast).verdict, Verdict::kGo);
+  EXPECT_EQ(lock_part(first, kFirst).verdict, Verdict::kGo);
+  EXPECT_TRUE(is_repeated) << "all of it was done";
+  const LockRange bad{~uint64_t{0}, 2, true};
+  EXPECT_EQ(lock_part(bad, kLast).status, NtStatus::kInvalidLockRange);
+  EXPECT_EQ(table.locks_of(ref(own)).held.size(), 2u);
+
+  const auto unlock_part = [&](const LockRange& range, LockPart part, uint8_t number) {
+    is_repeated = false;
+    return table.unlock_part(ref(own), {&range, 1}, LockSequence{.index = 1, .number = number},
+                             part, is_repeated);
+  };
+  EXPECT_EQ(unlock_part(first, kFirst, 3), NtStatus::kSuccess);
+  EXPECT_TRUE(is_repeated);
+  EXPECT_EQ(unlock_part(first, kFirst, 4), NtStatus::kSuccess);
+  EXPECT_FALSE(is_repeated);
+  EXPECT_EQ(unlock_part(second, kLast, 4), NtStatus::kSuccess);
+  EXPECT_EQ(unlock_part(second, kFirst, 4), NtStatus::kSuccess);
+  EXPECT_TRUE(is_repeated);
+  EXPECT_TRUE(table.locks_of(ref(own)).held.empty());
+}
+
+TEST_F(WaitingLocks, PartsWaitForABreakAndOvertakenOnesAreTold) {
+  OpenRequest own = request();
+  own.granted_access = kFileReadAttributes;  // beside which a lease is granted
+  open(own);
+  open(lease(1, "RW", -1, 2));
+  const LockRange range{0, 1, true};
+  bool is_repeated = false;
+  const auto lock_part = [&](const std::optional<LockSequence>& sequence) {
+    return table.lock_part(ref(own), {&range, 1}, sequence, {}, is_repeated);
+  };
+  EXPECT_EQ(lock_part({}).verdict, Verdict::kWait);
+  EXPECT_EQ(ack(1, "", 2), NtStatus::kSuccess);
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].kind, Completion::Kind::kRetryOperation);
+  EXPECT_EQ(lock_part(LockSequence{1, 1, 5}).verdict, Verdict::kGo);
+  EXPECT_EQ(lock_part(LockSequence{1, 2, 4}).status, NtStatus::kFileNotAvailable);
+  EXPECT_FALSE(is_repeated);
+}
+
+TEST_F(WaitingLocks, DirectoriesHaveNone) {
+  OpenRequest own = request();
+  own.is_directory = true;
+  open(own);
+  const LockRange range{0, 1, true};
+  bool is_repeated = false;
+  constexpr auto kInvalid = NtStatus::kInvalidParameter;
+  EXPECT_EQ(lock(own, range, 1).status, kInvalid);
+  EXPECT_EQ(unlock(own, range), kInvalid);
+  EXPECT_EQ(table.lock_part(ref(own), {&range, 1}, {}, {}, is_repeated).status, kInvalid);
+  EXPECT_EQ(table.unlock_part(ref(own), {&range, 1}, {}, {}, is_repeated), kInvalid);
+}
+
 }  // namespace
 }  // namespace braid::filestate

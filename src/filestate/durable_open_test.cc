@@ -283,5 +283,57 @@ TEST(DurablesOfAnotherLife, DeletionOfOneThatMakesWayEnds) {
   EXPECT_EQ(table.open(kFile, other).decision.verdict, Verdict::kGo);
 }
 
+// Whoever is in the way of a deletion and has no client makes way: when it is asked for, and when
+// the open ends that asks for it then.
+TEST_F(Durables, PurgedByDeletion) {
+  const OpenRequest first = request(2);
+  open(first);
+  const OpenRequest kept = disconnected("RH");
+  EXPECT_EQ(table.set_delete_pending(ref(first), true).verdict, Verdict::kGo);
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_EQ(sink.purges[0].first, ref(kept));
+  sink.purges.clear();
+  EXPECT_TRUE(table.close(ref(first)).delete_now);
+
+  OpenRequest deletes = request(2);
+  deletes.delete_on_close = true;
+  open(deletes);
+  const OpenRequest again = disconnected("RH");
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_FALSE(table.close(ref(deletes)).delete_now) << "that is for the last";
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_EQ(sink.purges[0].first, ref(again));
+  EXPECT_TRUE(sink.purges[0].second.delete_now);
+  sink.purges.clear();
+}
+
+TEST_F(Durables, PurgedInTheOrderTheyWereOpened) {
+  std::vector<OpenRequest> kept;
+  for (uint8_t key = 1; key <= 4; ++key) {
+    kept.push_back(lease(key, "RH"));
+    open(kept.back());
+    EXPECT_TRUE(table.set_durability(ref(kept.back()), Durability::kDurable));
+    EXPECT_TRUE(table.disconnect(ref(kept.back())));
+  }
+  EXPECT_TRUE(table.reconnect(ref(kept[0]), {1}));
+  table.close(ref(kept[0]));
+  OpenRequest overwrites = request(2);
+  overwrites.overwrites = true;
+  open(overwrites);
+  ASSERT_EQ(sink.purges.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(sink.purges[i].first, ref(kept[i + 1]));
+}
+
+// A break that is owed is told once.
+TEST_F(Durables, OwedBreakIsToldOnce) {
+  const OpenRequest kept = disconnected("RWH", kShareAll, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  EXPECT_TRUE(table.disconnect(ref(kept)));
+  EXPECT_TRUE(table.reconnect(ref(kept), {2}));
+  EXPECT_EQ(sink.take_breaks(), "") << "whoever told it sends it again";
+}
+
 }  // namespace
 }  // namespace braid::filestate

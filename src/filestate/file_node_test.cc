@@ -95,6 +95,7 @@ class Mirrored {
     request.granted_access = kAccess[below(4)];
     request.share_access = below(6) == 0 ? static_cast<uint32_t>(below(8)) : kShareAll;
     request.overwrites = below(8) == 0;
+    request.is_directory = below(10) == 0;
     request.delete_on_close = below(30) == 0;
     if (below(2) == 0) request.deleter = somebody();
     constexpr OplockLevel kLevels[] = {OplockLevel::kNone, OplockLevel::kLevelII,

@@ -142,14 +142,11 @@ class FileState {
   // REQUIRES: find(token) is disconnected, and `as` is nobody's.
   void rename_open(OpenToken token, OpenToken as);
 
-  // Makes it the state of another file, keeping what memory it has. REQUIRES: !has_opens().
+  // Makes it the state of another file, keeping what memory it has. REQUIRES: it is of a file and
+  // no stream, which nobody has open, by no name.
   void reuse_for(const FileKey& key, uint64_t last_break_serial) {
     key_ = key;
     last_break_serial_ = last_break_serial;
-    delete_pending_ = false;
-    deleters_.clear();
-    name_ = key.stream;
-    links_->clear();
   }
 
   const FileKey& key() const { return key_; }
@@ -217,8 +214,8 @@ class FileState {
   static Demand demand_of_delete();
   static Demand demand_of(const OpenRequest& request, bool violation);
 
-  // How many hold what the demand may take; who asks may be among them.
-  uint32_t holders_of(const Demand& demand) const;
+  // Whether somebody holds what the demand may take; who asks may be the one.
+  bool has_holders_of(const Demand& demand) const;
   // revoke() would do nothing, and nobody has to make way.
   bool takes_nothing(const Demand& demand, const Actor& actor) const;
   // True if the actor has to wait.

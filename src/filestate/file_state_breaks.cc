@@ -141,7 +141,6 @@ OpenDecision FileState::keep_only(OpenToken token, Caching kept, Caching before,
     if (any(told - left)) {
       told == Caching::kRead ? tell_none(holder, out) : start_break(holder, left, out);
     }
-    release_waiters(out);
   }
   return grant_of(token);
 }
@@ -154,22 +153,22 @@ void FileState::child_changed(const std::optional<LeaseId>& actor, Outcome& out)
   revoke(demand, {.lease = actor}, out);
 }
 
-uint32_t FileState::holders_of(const Demand& demand) const {
+bool FileState::has_holders_of(const Demand& demand) const {
   const Caching anything = demand.from_leases | demand.oplocks_with;
-  if (has(anything, Caching::kRead)) return counts_.all;
-  return (has(anything, Caching::kWrite) ? counts_.write : 0) +
-         (has(anything, Caching::kHandle) ? counts_.handle : 0);
+  if (has(anything, Caching::kRead)) return counts_.all != 0;
+  return (has(anything, Caching::kWrite) && counts_.write != 0) ||
+         (has(anything, Caching::kHandle) && counts_.handle != 0);
 }
 
 bool FileState::takes_nothing(const Demand& demand, const Actor& actor) const {
-  if (holders_of(demand) == 0) return true;
+  if (!has_holders_of(demand)) return true;
   if (!disconnected_.empty()) return false;
   return std::ranges::all_of(holders_,
                              [&](const Holder* holder) { return spares(*holder, demand, actor); });
 }
 
 bool FileState::revoke(const Demand& demand, const Actor& actor, Outcome& out) {
-  if (holders_of(demand) == 0) return false;
+  if (!has_holders_of(demand)) return false;
 
   bool must_wait = false;
   // Backwards: a holder that drops out is replaced by the last, which has had its turn.

@@ -143,13 +143,9 @@ void FileState::end_delete(std::string_view path) {
     delete_pending_ = false;
     deleters_.clear();
     touch_head();
-    return;
-  }
-  Link* const link = links_->find(path);
-  if (!link) return;
-  if (link->opens == 0) {
+  } else if (Link* const link = links_->find(path); link && link->opens == 0) {
     links_->remove(*link);
-  } else if (link->is_being_unlinked) {
+  } else if (link && link->is_being_unlinked) {
     links_->set_removed(path);
   }
 }

@@ -147,7 +147,6 @@ void FileState::restore_caching(const OpenImage& image, OpenRecord& open) {
     return;
   }
   const Caching wanted = filestate::caching_of(image.oplock);
-  if (!any(wanted)) return;
   open.holder.open = &open;
   const Caching state = grantable(wanted, request, false, nullptr);
   set_state(open.holder, state);

@@ -104,7 +104,7 @@ void FileState::give_back(OpenToken token, std::span<const LockRange> ranges, Ou
 // [MS-FSA] 2.1.5.9 "Server Requests an Unlock of a Byte-Range".
 NtStatus FileState::unlock(OpenToken token, std::span<const LockRange> ranges,
                            const std::optional<LockSequence>& sequence, Outcome& out) {
-  bool is_repeated = false;
+  bool is_repeated{};
   return unlock_part(token, ranges, sequence, {}, is_repeated, out);
 }
 

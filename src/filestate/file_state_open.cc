@@ -70,9 +70,10 @@ OpenDecision FileState::open(const OpenRequest& request, Outcome& out) {
   Link* link = links_->meant(path, request.is_sole_name);
   if (!link) {
     link = &links_->add(request.path, request.is_sole_name, request.account);
-  } else if ((request.path && link->key() != path) || link->is_sole != request.is_sole_name) {
+  } else if (const bool is_moved = request.path && link->key() != path;
+             is_moved || link->is_sole != request.is_sole_name) {
     // Something local has moved it, made another one, or removed that.
-    if (request.path && link->key() != path) links_->set_path(*link, request.path);
+    if (is_moved) links_->set_path(*link, request.path);
     link->is_sole = request.is_sole_name;
     links_->touch(*link);
   }
@@ -167,7 +168,6 @@ LeaseGrant FileState::grant_of(const Lease& lease) {
 
 void FileState::grant_oplock(const OpenRequest& request, OpenRecord& open, OpenDecision& decision) {
   const Caching wanted = filestate::caching_of(request.requested_oplock);
-  if (!any(wanted)) return;
   const Caching state = grantable(wanted, request, false, nullptr);
   open.holder.open = &open;
   set_state(open.holder, state);

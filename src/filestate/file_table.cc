@@ -198,21 +198,18 @@ bool FileTable::has_room_for_name(const OpenRef& ref, size_t bytes) const {
 
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
   impl_->name_went();
-  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState& state, Outcome&) {
+  impl_->change(node_key(ref.file), [&](FileNode& node, FileState& state, Outcome&) {
     // The name counts to who gave it.
     if (const OpenRecord* const open = state.find(ref.token)) node.account = open->account;
     node.renamed(ref, std::move(new_path));
-    return 0;
   });
 }
 
 void FileTable::unlinked(const FileKey& file, std::string_view path) {
   impl_->wake(file);
   impl_->name_went();
-  impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
-    main.links().set_removed(path);
-    return 0;
-  });
+  impl_->change(node_key(file),
+                [&](FileNode&, FileState& main, Outcome&) { main.links().set_removed(path); });
 }
 
 SharedPath FileTable::path_of(const OpenRef& ref) const {
@@ -280,9 +277,8 @@ Decision FileTable::break_handles(const FileKey& file, const OpenRef& ref) {
 }
 
 void FileTable::child_changed(const FileKey& directory, const std::optional<LeaseId>& actor) {
-  impl_->with(directory, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+  impl_->change(directory, [&](FileNode&, FileState& state, Outcome& outcome) {
     state.child_changed(actor, outcome);
-    return 0;
   });
 }
 
@@ -327,9 +323,8 @@ Decision FileTable::lock_part(const OpenRef& ref, std::span<const LockRange> ran
 }
 
 void FileTable::give_back(const OpenRef& ref, std::span<const LockRange> ranges) {
-  impl_->with(ref.file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+  impl_->change(ref.file, [&](FileNode&, FileState& state, Outcome& outcome) {
     state.give_back(ref.token, ranges, outcome);
-    return 0;
   });
 }
 
@@ -366,9 +361,8 @@ LeaseAck FileTable::ack_lease(const LeaseId& lease, Caching state) {
 }
 
 void FileTable::break_timed_out(const BreakId& id) {
-  impl_->with(id.file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+  impl_->change(id.file, [&](FileNode&, FileState& state, Outcome& outcome) {
     state.break_timed_out(id.serial, outcome);
-    return 0;
   });
 }
 
@@ -400,9 +394,8 @@ std::vector<Account> FileTable::holders(const FileKey& file, Caching any_of) con
 }
 
 void FileTable::take_for_local(const FileKey& file, Caching taken) {
-  impl_->with(file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+  impl_->change(file, [&](FileNode&, FileState& state, Outcome& outcome) {
     state.take_for_local(taken, outcome);
-    return 0;
   });
 }
 

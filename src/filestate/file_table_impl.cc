@@ -1,6 +1,7 @@
 #include "filestate/file_table_impl.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace braid::filestate {
 
@@ -54,14 +55,18 @@ FileState& FileTable::Impl::HeldFile::open_state() {
 }
 
 void FileTable::Impl::HeldFile::settle(FileState& state) {
-  FileNode& node = *this->node();
   for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
+  if (record_) return send(state, std::exchange(effects_.outcome, {}));
   for (const Outcome::Purged& each : effects_.outcome.purged) {
-    effects_.closed.push_back(close_decision(node, state, each.left,
-                                             impl_.worker_of(each.open.token),
-                                             FileNode::Deletion::Why::kNewcomer));
+    effects_.closed.push_back(end_purged(state, each));
   }
-  if (record_) publish_outcome(state);
+}
+
+// What the end of an open that made way leaves to delete, for its worker.
+CloseDecision FileTable::Impl::HeldFile::end_purged(FileState& state,
+                                                    const Outcome::Purged& purged) {
+  return close_decision(*node(), state, purged.left, impl_.worker_of(purged.open.token),
+                        FileNode::Deletion::Why::kNewcomer);
 }
 
 bool FileTable::Impl::HeldFile::finish(bool changed, store::Urgency urgency) {

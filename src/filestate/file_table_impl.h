@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/guarded.h"
@@ -137,8 +138,8 @@ struct FileTable::Impl {
     void adopt(FileState& state, const CloseResult& left);
     void end_orphaned_deletes();
     void fetch_own();
-    void publish_outcome(FileState& state);
-    void send(FileState& state, const Outcome& outcome, const std::vector<CloseDecision>& closed);
+    CloseDecision end_purged(FileState& state, const Outcome::Purged& purged);
+    void send(FileState& state, const Outcome& outcome);
     // Of this process only: the record is as it is.
     void forget();
     void unbind_all();
@@ -170,6 +171,14 @@ struct FileTable::Impl {
     }
     tell(file, effects);
     return result;
+  }
+  // The same for what has no result.
+  template <class Event>
+  void change(const FileKey& file, Event event) {
+    with(file, std::monostate{}, [&](FileNode& node, FileState& state, Outcome& outcome) {
+      event(node, state, outcome);
+      return std::monostate{};
+    });
   }
   // Instead of with(), for what takes room in a record: `refused` when there is none, and then it
   // has not happened.
@@ -262,7 +271,7 @@ struct FileTable::Impl {
   void tell(OrphanedDeletion deletion);
   // Something may be in this file's record for this worker.
   void look(const FileKey& file) {
-    with(file, 0, [](FileNode&, FileState&, Outcome&) { return 0; });
+    change(file, [](FileNode&, FileState&, Outcome&) {});
   }
   // The same, also for what dead workers have left there: who is alive may count otherwise now.
   void look_for_dead(const FileKey& file) {

@@ -125,10 +125,8 @@ StreamsDecision FileTable::begin_stream_removal(const OpenRef& ref,
 }
 
 void FileTable::stream_renamed(const OpenRef& ref, const FileKey& name) {
-  impl_->with(ref.file, 0, [&](FileNode&, FileState& state, Outcome&) {
-    state.set_name(name.stream);
-    return 0;
-  });
+  impl_->change(ref.file,
+                [&](FileNode&, FileState& state, Outcome&) { state.set_name(name.stream); });
 }
 
 void FileTable::Impl::end_replace(const FileKey& file) {

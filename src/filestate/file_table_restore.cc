@@ -53,7 +53,6 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
     if (is_there && image.lease && image.delete_on_close) {
       impl_->keys.set_delete_on_close(lease_of(image));
     }
-    held.settle(state);
     is_there = held.finish(true, store::Urgency::kOrdinary) && is_there;
     if (image.lease && !is_there && !was_bound) impl_->keys.unbind(lease_of(image), known_as);
   }

@@ -188,7 +188,7 @@ void HeldFile::drop_dead() {
     changed_ = true;
     for (const CloseResult& left : left_to_delete) adopt(state, left);
     for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
-    send(state, outcome, {});
+    send(state, outcome);
   });
   end_orphaned_deletes();
 }
@@ -209,15 +209,7 @@ void HeldFile::end_orphaned_deletes() {
   });
 }
 
-void HeldFile::publish_outcome(FileState& state) {
-  if (effects_.outcome.empty()) return;
-  const Outcome outcome = std::exchange(effects_.outcome, {});
-  const auto closed = std::exchange(effects_.closed, {});
-  send(state, outcome, closed);
-}
-
-void HeldFile::send(FileState& state, const Outcome& outcome,
-                    const std::vector<CloseDecision>& closed) {
+void HeldFile::send(FileState& state, const Outcome& outcome) {
   const auto put = [&](OpenToken token, auto what) {
     const store::WorkerTag to = store::WorkerTag::of(token.value);
     if (to == impl_.own_tag()) {
@@ -230,10 +222,10 @@ void HeldFile::send(FileState& state, const Outcome& outcome,
     if (std::ranges::count(effects_.to_wake, to) == 0) effects_.to_wake.push_back(to);
     return true;
   };
-  for (size_t i = 0; i < outcome.purged.size(); ++i) {
-    const CloseDecision decision = i < closed.size() ? closed[i] : CloseDecision{};
-    put(outcome.purged[i].open.token,
-        PurgedOpen{outcome.purged[i].open, decision.delete_now, decision.file, decision.stream_too,
+  for (const Outcome::Purged& each : outcome.purged) {
+    const CloseDecision decision = end_purged(state, each);
+    put(each.open.token,
+        PurgedOpen{each.open, decision.delete_now, decision.file, decision.stream_too,
                    decision.path, decision.link_deleters, decision.stream_deleters});
   }
   for (const Break& each : outcome.breaks) {
@@ -241,7 +233,7 @@ void HeldFile::send(FileState& state, const Outcome& outcome,
     // Whoever held it died a moment ago.
     Outcome more;
     state.break_timed_out(each.id.serial, more);
-    send(state, more, {});
+    send(state, more);
   }
   for (const Completion& each : outcome.completions) put(each.token, each);
 }

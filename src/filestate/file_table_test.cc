@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "filestate/file_table_impl.h"
 #include "filestate/file_table_testing.h"
 #include "filestate/open_image.h"
 #include "filestate/sleepers.h"
@@ -99,6 +100,30 @@ TEST_F(Table, ATimerOfAnEarlierLifeHitsNothing) {
   open(again);
   const OpenRequest waits = request(2);
   EXPECT_EQ(open(waits).decision.verdict, Verdict::kWait);
+  sink.take_completions();
+  table.break_timed_out(stale);
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_EQ(table.caching_of(ref(again)), Caching::kReadWriteHandle);
+}
+
+// Nor one of a file whose room another has: both are of one shard.
+TEST_F(Table, ATimerOfAnEarlierLifeHitsNothingThoughItsRoomWasAnothers) {
+  FileKey neighbour{1, kFile.inode + 1, 0};
+  while (std::hash<FileKey>{}(neighbour) % kShards != std::hash<FileKey>{}(kFile) % kShards) {
+    neighbour.inode++;
+  }
+  OpenRequest first = oplock(OplockLevel::kBatch);
+  const OpenRequest beside = request();
+  open(first);
+  open(beside, neighbour);
+  open(request(2));
+  sink.take_breaks();
+  const BreakId stale = sink.last_break.id;
+  table.close(ref(first));
+  table.close(ref(beside, neighbour));
+  const OpenRequest again = oplock(OplockLevel::kBatch);
+  open(again);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
   sink.take_completions();
   table.break_timed_out(stale);
   EXPECT_TRUE(sink.take_completions().empty());
@@ -304,6 +329,9 @@ TEST_F(SleepingOpens, AreWokenBeforeTheirFileIsLookedAt) {
   EXPECT_TRUE(wakes([&] { table.unlinked(kFile, "d\\f"); }));
   (void)table.any_open_below("d");
   EXPECT_EQ(asked_by_path, 1);
+  std::vector<FileKey> waits_at;
+  (void)table.break_handles_below("d", ref(own, stream), waits_at);
+  EXPECT_EQ(asked_by_path, 2);
   woken.clear();
   table.close(ref(own, stream));
   table.close(ref(leased));

@@ -176,5 +176,13 @@ TEST(HeldLocks, ComesBackFromBytesWithItsWaiters) {
   EXPECT_EQ(granted[0].id, LockId{9});
 }
 
+TEST(HeldLocks, RoomOfWhatWasErasedIsUsedAgain) {
+  HeldLocks held;
+  held.insert({1}, {0, 1, true});
+  const HeldLocks::Slot gone = held.insert({1}, {5, 1, true});
+  held.erase(gone);
+  EXPECT_EQ(held.insert({1}, {9, 1, true}), gone);
+}
+
 }  // namespace
 }  // namespace braid::filestate

@@ -270,5 +270,47 @@ TEST_F(LeaseBreak, DeleteOnCloseOpenWaitsForWriteCachingAsEveryOpenDoes) {
   EXPECT_EQ(sink.take_breaks(), "1: RWH->R ack");
 }
 
+// First come, first told, whoever went between.
+TEST_F(LeaseBreak, WhoWaitsIsToldInTheOrderTheyCame) {
+  open(lease(1, "RWH"));
+  std::vector<OpenRequest> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(request(2));
+    EXPECT_EQ(open(waiting.back()).decision.verdict, Verdict::kWait);
+  }
+  EXPECT_TRUE(table.cancel_wait(ref(waiting[0])));
+  EXPECT_EQ(ack(1, "RH"), NtStatus::kSuccess);
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(completions[i].token, waiting[i + 1].token);
+}
+
+// The timer of a notification that was answered is nobody's, though the break goes on.
+TEST_F(LeaseBreak, TimerOfTheFirstNotificationIsNotThatOfTheSecond) {
+  open(lease(1, "RWH"));
+  open(request(2));
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  const BreakId first = sink.last_break.id;
+  OpenRequest overwrites = request(3);
+  overwrites.overwrites = true;
+  EXPECT_EQ(open(overwrites).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(ack(1, "RH"), NtStatus::kSuccess);
+  EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
+  EXPECT_FALSE(table.is_breaking(first));
+  table.break_timed_out(first);
+  EXPECT_TRUE(table.is_breaking(sink.last_break.id));
+  EXPECT_EQ(letters(table.held(kFile)), "RH");
+}
+
+// What nobody opens by a path is known by the one it has.
+TEST_F(LeaseBreak, OpenWithoutAPathTakesNoName) {
+  OpenRequest named = request();
+  named.path = path("f");
+  open(named);
+  OpenRequest other = request();
+  EXPECT_EQ(open(other).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(*table.path_of(ref(named)), "f");
+}
+
 }  // namespace
 }  // namespace braid::filestate

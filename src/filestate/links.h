@@ -229,11 +229,10 @@ class Links {
     link.is_removed = (flags & 4) != 0;
     link.unlinks_by_posix = (flags & 16) != 0;
     link.is_being_unlinked = (flags & 32) != 0;
-    link.path = nullptr;
     link.account = r.as<Account>();
     const uint32_t size = r.u32();
     const ByteView path = r.bytes(size);
-    if (flags & 8) link.path = std::make_shared<const std::string>(as_text(path));
+    link.path = flags & 8 ? std::make_shared<const std::string>(as_text(path)) : nullptr;
     r.expect((flags & 8) != 0 || size == 0);
     link.deleters = decode_deleters(r);
   }

@@ -170,6 +170,73 @@ TEST_F(RecordOfAll, IsRefusedWithAValueThatNobodyWrites) {
   }
 }
 
+// Behind which nothing comes that would be missing.
+TEST_F(RecordOfAll, IsRefusedWithAnOutputOfNoKind) {
+  NodeImage changed = record;
+  Bytes& output = changed.parts[number_of(kOutput)];
+  output.resize(kBody + 1 + 4 + 8 + 8);
+  output[kBody] = 3;
+  EXPECT_FALSE(is_taken(changed));
+}
+
+// Each part counts to the share of who made it.
+TEST_F(RecordOfAll, CountsToWhoMadeIt) {
+  FileNode node(key(0), 0, FileNode::Sharing::kSeveral);
+  Outcome out;
+  OpenRequest first = request(1, "first", OplockLevel::kLease);
+  first.lease = LeaseRequest{.key = lease_key(1), .state = caching("RWH")};
+  first.account = Account{1};
+  node.main.open(first, out);
+  const LockRange range{0, 1, true};
+  node.main.lock({1}, {&range, 1}, true, {1}, std::nullopt, out);
+  OpenRequest waits = request(2, "first");
+  waits.account = Account{2};
+  EXPECT_EQ(node.main.open(waits, out).decision.verdict, Verdict::kWait);
+  FileState& stream = node.find_or_add_called(key(7), 0);
+  OpenRequest third = request(3, "another");
+  third.account = Account{3};
+  stream.open(third, out);
+  NodeChanges changes;
+  node.encode_changes(changes);
+  std::vector<uint32_t> counted;
+  for (const store::PartChange& each : changes.parts) {
+    const auto kind = node.parts->at(each.part).thing.index();
+    counted.push_back(static_cast<uint32_t>(kind * 10) + static_cast<uint32_t>(each.account));
+  }
+  std::ranges::sort(counted);
+  // The head of a stream is nobody's.
+  EXPECT_EQ(counted,
+            (std::vector<uint32_t>{kHead * 10, kHeld * 10 + 1, kLease * 10 + 1, kOpen * 10 + 1,
+                                   kOpen * 10 + 3, kWait * 10 + 2, kLink * 10 + 3}));
+}
+
+// A lease that took the place of one of the same key has what it was asked for with.
+TEST_F(RecordOfAll, LeaseThatCameAnewHasItsOwnParent) {
+  FileNode node(key(0), 0, FileNode::Sharing::kSeveral),
+      mirror(key(0), 0, FileNode::Sharing::kSeveral);
+  Outcome out;
+  const auto copy = [&] {
+    NodeChanges changes;
+    node.encode_changes(changes);
+    std::vector<FileNode::PartValue> values;
+    for (const store::PartChange& each : changes.parts) values.emplace_back(each.part, each.value);
+    ASSERT_TRUE(mirror.take(changes.head, values));
+  };
+  OpenRequest first = request(1, "f", OplockLevel::kLease);
+  first.lease = LeaseRequest{
+      .key = lease_key(1), .state = caching("R"), .version = 2, .parent_key = lease_key(9)};
+  node.main.open(first, out);
+  copy();
+  EXPECT_EQ(mirror.main.find({1})->lease->parent_key, lease_key(9));
+  node.main.close({1}, out);
+  OpenRequest second = first;
+  second.token = {2};
+  second.lease->parent_key.reset();
+  node.main.open(second, out);
+  copy();
+  EXPECT_EQ(mirror.main.find({2})->lease->parent_key, std::nullopt);
+}
+
 // No two are the same, in what makes them one.
 TEST_F(RecordOfAll, IsRefusedWhereOneIsThereTwice) {
   for (const PartKind kind : {kLockWait, kLease, kOpen, kWait, kOutput, kLink}) {

@@ -352,5 +352,92 @@ TEST_F(OpenImagesOfWorkers, WhatALivingWorkerHasIsNotTaken) {
   EXPECT_TRUE(shared.tables[1]->reconnect({kFile, as}, SessionId{6}));
 }
 
+TEST_F(OpenImages, SayWhatTheOpenIs) {
+  OpenRequest file = before.request(), directory = before.request();
+  file.path = directory.path = path("f");
+  file.is_sole_name = false;
+  directory.is_directory = true;
+  const FileKey elsewhere{1, 300, 0};
+  before.open(file);
+  before.open(directory, elsewhere);
+  const OpenImage of_file = image_of(file), of_directory = image_of(directory, elsewhere);
+  EXPECT_FALSE(of_file.is_directory);
+  EXPECT_TRUE(of_directory.is_directory);
+  EXPECT_FALSE(of_file.is_sole_name);
+  EXPECT_TRUE(of_directory.is_sole_name);
+  for (const OpenImage& image : {of_file, of_directory}) {
+    EXPECT_FALSE(image.delete_on_close || image.deletes_by_posix);
+    EXPECT_FALSE(image.of_name.is_pending || image.of_name.by_posix);
+    EXPECT_FALSE(image.of_stream.is_pending || image.of_stream.by_posix);
+    EXPECT_EQ(image.access, kReadWriteAccess);
+    EXPECT_EQ(image.share, kShareAll);
+  }
+  EXPECT_NE(of_file.persistent_id, of_directory.persistent_id);
+}
+
+TEST_F(OpenImages, CountToWhoHasThem) {
+  OpenRequest wanted = before.oplock(OplockLevel::kBatch);
+  ASSERT_TRUE(restore(image_of(persistent(wanted))));
+  EXPECT_EQ(after.table.holders(kFile, Caching::kHandle), std::vector{kAccount});
+}
+
+TEST_F(OpenImages, BreakOfTheirLeaseGoesToTheLatest) {
+  const OpenRequest first = persistent(before.lease(1, "RH", 10));
+  const OpenRequest second = persistent(before.lease(1, "RH", 10));
+  const OpenRef one = moved(first), two = moved(second);
+  EXPECT_TRUE(after.table.reconnect(one, SessionId{5}));
+  EXPECT_TRUE(after.table.reconnect(two, SessionId{5}));
+  OpenRequest overwrites = after.request(2);
+  overwrites.overwrites = true;
+  after.open(overwrites);
+  EXPECT_NE(after.sink.take_breaks(), "");
+  EXPECT_EQ(after.sink.last_break.holder, two.token);
+}
+
+// From a damaged log: [MS-SMB2] 3.3.5.9.11 gives a directory no write caching, and an open has a
+// lease or an oplock.
+TEST_F(OpenImages, WhatNoOpenHasIsNotRestored) {
+  OpenRequest asked = before.lease(1, "RWH", 10);
+  OpenImage image = image_of(persistent(asked));
+  image.oplock = OplockLevel::kBatch;
+  const auto open = restore(image);
+  ASSERT_TRUE(open);
+  EXPECT_EQ(after.table.grant_of(*open).oplock, OplockLevel::kLease);
+  EXPECT_EQ(after.table.holders(kFile, Caching::kRead).size(), 1u);
+  image.is_directory = true;
+  const FileKey elsewhere{1, 300, 0};
+  image.lease->key = lease_key(2);
+  const auto directory = restore(image, elsewhere);
+  ASSERT_TRUE(directory);
+  EXPECT_EQ(letters(after.table.caching_of(*directory)), "RH");
+}
+
+// Files whose persistent opens changed are noted, once.
+TEST_F(OpenImages, ChangesOfThemAreNoted) {
+  EXPECT_TRUE(before.table.take_noted().empty());
+  const OpenRequest plain = before.request();
+  before.open(plain, {1, 300, 0});
+  EXPECT_TRUE(before.table.take_noted().empty());
+  const OpenRequest request = persistent(before.request());
+  EXPECT_EQ(before.table.take_noted(), std::vector{kFile});
+  EXPECT_TRUE(before.table.take_noted().empty());
+  if (before.group) return;  // which keeps nothing of a file between two events here
+  EXPECT_TRUE(before.table.disconnect(before.ref(request)));
+  EXPECT_EQ(before.table.take_noted(), std::vector{kFile});
+}
+
+// A LOCK that a dead worker's client waits for is not granted to nobody.
+TEST_F(OpenImagesOfWorkers, WaitForNothingWhenTheirWorkerHasDied) {
+  const OpenRequest kept = persistent(shared.request(0)), other = shared.request(1);
+  ASSERT_EQ(shared.open(1, other).decision.verdict, Verdict::kGo);
+  const LockRange range{0, 1, true};
+  ASSERT_EQ(shared.tables[1]->lock(ref(other), {{range}}, true, {1}).verdict, Verdict::kGo);
+  ASSERT_EQ(shared.tables[0]->lock(ref(kept), {{range}}, false, {2}).verdict, Verdict::kWait);
+  shared.kill(0);
+  EXPECT_TRUE(shared.tables[1]->locks_of(ref(kept)).waiting.empty());
+  EXPECT_EQ(shared.tables[1]->unlock(ref(other), {{range}}), NtStatus::kSuccess);
+  EXPECT_TRUE(shared.tables[1]->locks_of(ref(kept)).held.empty());
+}
+
 }  // namespace
 }  // namespace braid::filestate

@@ -205,5 +205,95 @@ TEST_F(Replacing, WhatAnOverwriteNeedsMeetsShareModes) {
   EXPECT_EQ(open(alone).decision.verdict, Verdict::kGo);
 }
 
+// Link.DeleteUsingPosixSemantics is of the handle that asked last.
+TEST_F(PosixDelete, HandleThatTookItBackUnlinksNothing) {
+  for (const bool on_close : {false, true}) {
+    OpenRequest first = request();
+    const OpenRequest second = request(2);
+    first.delete_on_close = on_close;
+    open(first);
+    open(second);
+    if (on_close) {
+      table.set_delete_on_close(ref(first), false, DeleteSemantics::kPosix);
+    } else {
+      table.set_delete_pending(ref(first), true, DeleteSemantics::kPosix);
+      table.set_delete_pending(ref(first), false, DeleteSemantics::kPosix);
+    }
+    table.set_delete_pending(ref(second), true, DeleteSemantics::kPosix);
+    EXPECT_FALSE(close(first).delete_now) << on_close;
+    EXPECT_TRUE(close(second).delete_now) << on_close;
+  }
+}
+
+TEST_F(PosixDelete, OnCloseWithoutPosixWaitsForTheLast) {
+  OpenRequest first = request();
+  const OpenRequest second = request(2);
+  first.delete_on_close = true;
+  open(first);
+  open(second);
+  table.set_delete_on_close(ref(first), true, DeleteSemantics::kLastClose);
+  EXPECT_FALSE(close(first).delete_now);
+  EXPECT_TRUE(close(second).delete_now);
+}
+
+TEST_F(PosixDelete, HandleOpenedToDeleteMayAskForItNow) {
+  OpenRequest first = request();
+  const OpenRequest second = request(2);
+  first.delete_on_close = true;
+  open(first);
+  open(second);
+  table.set_delete_pending(ref(first), true, DeleteSemantics::kPosix);
+  EXPECT_TRUE(close(first).delete_now);
+}
+
+// What could not be removed has its name, and may be opened again.
+TEST_F(PosixDelete, NameThatStaysIsNotPendingAnyMore) {
+  OpenRequest first = request(), second = request(2);
+  first.path = second.path = path("f");
+  open(second);
+  open(first);
+  table.set_delete_pending(ref(first), true, DeleteSemantics::kPosix);
+  CloseDecision closed = close(first);
+  ASSERT_TRUE(closed.delete_now);
+  table.not_removed(closed, kFile);
+  closed = {};
+  EXPECT_EQ(table.pending_links(kFile), 0u);
+  EXPECT_EQ(*table.path_of(ref(second)), "f");
+  EXPECT_EQ(open(request(3)).decision.verdict, Verdict::kGo);
+  table.set_delete_pending(ref(second), true);
+  EXPECT_FALSE(close(second).delete_now) << "the third has it";
+
+  const FileKey other{1, 300, 0};
+  OpenRequest last = request();
+  last.delete_on_close = true;
+  last.path = path("g");
+  open(last, other);
+  closed = table.close(ref(last, other));
+  ASSERT_TRUE(closed.delete_now);
+  table.not_removed(closed, other);
+  table.not_removed(closed, other);
+  closed = {};
+  EXPECT_EQ(open(request(3), other).decision.verdict, Verdict::kGo);
+}
+
+// The last open of a file may be one of a stream: both go, and both keys are free then.
+TEST_F(PosixDelete, FileAndStreamThatGoTogetherAreFreeTogether) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  const OpenRequest first = request(), second = request();
+  open(first);
+  open(second, stream);
+  table.set_delete_pending(ref(first), true);
+  table.set_delete_pending(ref(second, stream), true);
+  EXPECT_FALSE(close(first).delete_now);
+  CloseDecision closed = table.close(ref(second, stream));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_TRUE(closed.stream_too);
+  EXPECT_EQ(closed.file, kFile);
+  EXPECT_EQ(open(request(), stream).decision.status, NtStatus::kDeletePending);
+  closed = {};
+  EXPECT_EQ(open(request(), stream).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(open(request()).decision.verdict, Verdict::kGo);
+}
+
 }  // namespace
 }  // namespace braid::filestate

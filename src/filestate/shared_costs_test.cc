@@ -154,7 +154,14 @@ TEST(SharedCosts, UserWhoOpensWhatHeCanLeavesRoomForOthers) {
     const NtStatus status = t.open(0, opens.back()).decision.status;
     if (status == NtStatus::kSuccess) continue;
     EXPECT_EQ(status, NtStatus::kInsufficientResources);
+    EXPECT_EQ(t.tables[0]->path_of(ref(opens.back())), nullptr) << "nothing of it is there";
     opens.pop_back();
+    OpenRequest with_lease = t.lease(0, 1, "RWH");
+    with_lease.account = Account{1};
+    const OpenDecision refused = t.open(0, with_lease);
+    EXPECT_EQ(refused.decision.status, NtStatus::kInsufficientResources);
+    EXPECT_FALSE(refused.lease);
+    EXPECT_EQ(refused.oplock, OplockLevel::kNone);
     break;
   }
   EXPECT_GT(opens.size(), 2'500u);
@@ -203,6 +210,30 @@ TEST(SharedCosts, NamesThatAUserGivesCountToHim) {
   of_another.account = Account{2};
   EXPECT_EQ(t.open(0, of_another).decision.status, NtStatus::kSuccess);
   EXPECT_TRUE(t.tables[0]->has_room_for_name(ref(of_another), 20'000));
+}
+
+// The name counts to who opened the file last, or has given it.
+TEST(SharedCosts, NameCountsToWhoHasItNow) {
+  SharedTables t({.buckets = 256, .arena_bytes = 4 << 20});
+  const auto used = [&](uint32_t account) {
+    return t.workers.groups[0]->shared_records().arena().used_bytes(Account{account});
+  };
+  const auto name = std::make_shared<const std::string>(std::string(20'000, 'n'));
+  OpenRequest first = t.request(0), second = t.request(0);
+  first.account = Account{1};
+  second.account = Account{2};
+  t.open(0, first);
+  t.open(0, second);
+  EXPECT_LT(used(1), 20'000u);
+  t.tables[0]->renamed(ref(first), name);
+  EXPECT_GE(used(1), 20'000u);
+  EXPECT_LT(used(2), 20'000u);
+  OpenRequest third = t.request(0);
+  third.account = Account{3};
+  third.path = name;
+  t.open(0, third);
+  EXPECT_GE(used(3), 20'000u);
+  EXPECT_LT(used(1), 20'000u);
 }
 
 // A break for more holders of another worker than fit into one block.

@@ -1,6 +1,8 @@
 // FileTables of several workers over one store: what holds within one must hold between them.
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include <algorithm>
 #include <semaphore>
 
@@ -306,6 +308,48 @@ TEST(SharedFileTable, FullStoreRefusesOpensAndLocksAndNothingElse) {
   EXPECT_TRUE(table.is_delete_pending(open[1]));
   for (const OpenRef& each : open) table.close(each);
   EXPECT_FALSE(table.is_open(open[0].file));
+}
+
+// What another worker's event has left for one of this is told by whatever this one does next.
+TEST(SharedFileTable, EveryEventTellsWhatAnotherWorkerHasLeft) {
+  using Event = std::function<void(FileTable&, const OpenRef&)>;
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  const Event events[] = {
+      [](FileTable& table, const OpenRef& own) {
+        table.begin_io(own, Operation::kRead, IoRange{0, 1});
+      },
+      [](FileTable& table, const OpenRef& own) { (void)table.begin_exchange(own); },
+      [&](FileTable& table, const OpenRef& own) {
+        (void)table.begin_stream_removal(own, {{stream}});
+      },
+      [](FileTable& table, const OpenRef& own) { (void)table.is_delete_pending(own); },
+      [](FileTable& table, const OpenRef& own) { (void)table.set_delete_pending(own, false); },
+      [](FileTable& table, const OpenRef& own) { (void)table.close({own.file, {1}}); },
+      [](FileTable& table, const OpenRef&) { table.child_changed(kFile, std::nullopt); },
+  };
+  for (size_t i = 0; i < std::size(events); ++i) {
+    SharedTables t;
+    const OpenRequest own = t.lease(0, 1, "RWH");
+    t.open(0, own);
+    EXPECT_EQ(t.open(1, t.request(1)).decision.verdict, Verdict::kWait);
+    events[i](*t.tables[0], ref(own));
+    EXPECT_EQ(t.sinks[0].take_breaks(), "1: RWH->RH ack") << "event " << i;
+  }
+}
+
+// A key is free when its lease has ended, by what another worker did, too.
+TEST(SharedFileTable, KeyOfALeaseThatAnotherWorkerEndedIsFree) {
+  for (const bool is_forgotten : {true, false}) {
+    SharedTables t;
+    const OpenRequest own = t.lease(0, 1, "RWH"), other = t.request(1);
+    t.open(0, own);
+    ASSERT_TRUE(t.tables[0]->set_durability(ref(own), Durability::kDurable));
+    ASSERT_TRUE(t.tables[0]->disconnect(ref(own)));
+    EXPECT_EQ(t.open(1, other).decision.verdict, Verdict::kGo);
+    if (is_forgotten) t.tables[1]->close(ref(other));
+    t.tables[0]->catch_up();
+    EXPECT_EQ(t.tables[0]->check_lease_key(lease_of(own), FileKey{1, 300, 0}), NtStatus::kSuccess);
+  }
 }
 
 }  // namespace
