@@ -40,7 +40,7 @@ std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree&
   return std::move(*share);
 }
 
-SessionSecurity security_of(const LiveSession& image) {
+SessionSecurity security_of(const LiveSession& image, crypto::WorkCounters& counters) {
   SessionSecurity security;
   security.dialect = image.dialect;
   security.cipher = image.cipher;
@@ -48,14 +48,14 @@ SessionSecurity security_of(const LiveSession& image) {
   security.full_session_key = image.full_session_key;
   security.signing_secret = image.signing_secret;
   if (!image.signing_secret.empty()) {
-    security.signing_key =
-        std::make_unique<crypto::SigningKey>(image.signing_algorithm, image.signing_secret);
+    security.signing_key = std::make_unique<crypto::SigningKey>(image.signing_algorithm,
+                                                                image.signing_secret, &counters);
   }
   if (!image.encryption_secret.empty()) {
     security.encryption_key = std::make_unique<crypto::CipherKey>(
-        image.cipher, image.encryption_secret, image.next_count + kNonceGap);
+        image.cipher, image.encryption_secret, &counters, image.next_count + kNonceGap);
     security.decryption_key =
-        std::make_unique<crypto::CipherKey>(image.cipher, image.decryption_secret);
+        std::make_unique<crypto::CipherKey>(image.cipher, image.decryption_secret, &counters);
     security.encryption_secret = image.encryption_secret;
     security.decryption_secret = image.decryption_secret;
   }
@@ -68,9 +68,9 @@ SessionSecurity security_of(const LiveSession& image) {
   return security;
 }
 
-std::shared_ptr<Session> session_of(const LiveSession& image) {
+std::shared_ptr<Session> session_of(const LiveSession& image, crypto::WorkCounters& counters) {
   auto session = std::make_shared<Session>(image.id, image.client_guid);
-  SessionSecurity security = security_of(image);
+  SessionSecurity security = security_of(image, counters);
   Principal principal{.identity = security.user, .credentials = image.credentials};
   if (image.now_as) principal.identity = std::make_shared<const auth::Identity>(*image.now_as);
   session->become_valid(std::move(security), std::move(principal), image.expires_at);
@@ -248,7 +248,7 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
   SessionTable& table = server_.logons.session_table;
   for (TakenSession& each : taken.sessions) {
     each.is_whole = each.is_whole && claim_recorded(each);
-    if (each.is_whole && !table.add(session_of(each.image))) {
+    if (each.is_whole && !table.add(session_of(each.image, server_.logons.crypto_work))) {
       log::warn("a session of {} could not be handed over: its id is another's",
                 each.image.user.account_name);
     }
@@ -311,8 +311,8 @@ std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd
     channel->memory = connection->memory->take(kSessionSize, MemoryUse::kLasting);
     channel->signing_secret = live.signing_secret;
     if (!live.signing_secret.empty()) {
-      channel->signing_key =
-          std::make_shared<const crypto::SigningKey>(live.signing_algorithm, live.signing_secret);
+      channel->signing_key = std::make_shared<const crypto::SigningKey>(
+          live.signing_algorithm, live.signing_secret, &logons.crypto_work);
     } else if (session->security()->signing_key) {
       channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
           session, session->security()->signing_key.get());
