@@ -1,4 +1,5 @@
 // The process that takes the place of another one: what of its connections arrives here.
+#include <algorithm>
 #include <future>
 #include <map>
 #include <string>
@@ -63,8 +64,10 @@ SessionSecurity security_of(const LiveSession& image, crypto::WorkCounters& coun
   security.encrypt_data = image.encrypt_data;
   security.has_session_key = image.has_session_key;
   security.user = std::make_shared<const auth::Identity>(image.user);
-  // About then. How, and from which machine, nobody knows here.
-  security.logged_on_at = image.first_used;
+  security.logged_on_at = image.logged_on_at;
+  security.method = image.method;
+  security.machine = image.machine;
+  security.client = image.client;
   return security;
 }
 
@@ -97,9 +100,11 @@ class Admissions {
 };
 
 // By the rules of now: the configuration may be another one than that by which it was made.
-bool may_go_on(const Session& session, const TreeConnect& tree, Admissions& admissions) {
+bool may_go_on(const Session& session, const TreeConnect& tree, bool encrypts,
+               Admissions& admissions) {
   if (tree.is_pipe()) return true;
   const Share& share = *tree.share;
+  if (share.encrypt && !encrypts) return false;
   if (!check_reaches(session.principal(), share)) return false;
   for (const auto& channel : session.channels()) {
     const auto connection = channel->connection.lock();
@@ -118,11 +123,13 @@ Task<void> end_tree(FileServices& files, std::shared_ptr<Session> session,
 
 // With all that is open through them, before anything is asked of it here.
 void end_what_may_not_go_on(FileServices& files, const std::shared_ptr<Session>& session,
-                            Admissions& admissions) {
+                            const std::vector<TreeId>& encrypting, Admissions& admissions) {
   for (const auto& tree : session->trees()) {
-    if (may_go_on(*session, *tree, admissions)) continue;
-    log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
-              tree->share->name, session->principal().identity->account_name);
+    const bool encrypts = std::ranges::find(encrypting, tree->tree_id) != encrypting.end();
+    if (may_go_on(*session, *tree, encrypts, admissions)) continue;
+    log::info(
+        "share '{}': the connection of '{}' is ended: allow, hosts, guest or encrypt have changed",
+        tree->share->name, session->principal().identity->account_name);
     session->remove_tree(tree->tree_id);
     if (tree->begin_close()) files.spawn(end_tree(files, session, tree));
   }
@@ -272,8 +279,12 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
     const auto session = each.is_whole ? table.find(each.image.id) : nullptr;
     if (session && !session->channels().empty()) {
       for (const LiveOpen& open : each.image.opens) any_watch = any_watch || open.watch;
+      std::vector<TreeId> encrypting;
+      for (const LiveTree& tree : each.image.trees) {
+        if (tree.encrypts) encrypting.push_back(tree.id);
+      }
       fill(*session, std::move(each));
-      end_what_may_not_go_on(server_.files, session, admissions);
+      end_what_may_not_go_on(server_.files, session, encrypting, admissions);
       continue;
     }
     if (session) {
