@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/algorithm_names.h"
 #include "smb2/audit/audit_log.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
@@ -11,6 +12,24 @@ namespace braid::admin {
 using nlohmann::json;
 
 namespace {
+
+// Times as a histogram of Prometheus has them: counts of what took no longer than a bound.
+json histogram(const char* name, const char* help, json labels,
+               const smb2::TimeHistogram::Counts& counts) {
+  json buckets = json::array();
+  uint64_t so_far = 0;
+  for (size_t i = 0; i + 1 < smb2::TimeHistogram::kBuckets; ++i) {
+    so_far += counts.buckets[i];
+    buckets.push_back({smb2::TimeHistogram::bound_s(i), so_far});
+  }
+  return {{"name", name},
+          {"type", "histogram"},
+          {"help", help},
+          {"labels", std::move(labels)},
+          {"buckets", std::move(buckets)},
+          {"sum", static_cast<double>(counts.sum_ns) / 1e9},
+          {"value", counts.count()}};
+}
 
 // Of all shares together; all are 0 where none has persistent handles.
 template <class Add>
@@ -42,22 +61,85 @@ void add_handle_logs(const smb2::Server& server, const Add& add) {
   add("braid_handle_log_commit_microseconds_total", "counter", "Time that took.", microseconds);
 }
 
-// Times as a histogram of Prometheus has them: counts of what took no longer than a bound.
-json histogram(const char* name, const char* help, json labels,
-               const smb2::TimeHistogram::Counts& counts) {
+json handle_log_times(const smb2::Server& server) {
+  decltype(store::HandleLogMetrics::commit_times) counts{};
+  std::chrono::nanoseconds sum{};
+  for (const auto& share : server.files.persistent->metrics()) {
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] += share.metrics.commit_times[i];
+    sum += share.metrics.commit_time;
+  }
   json buckets = json::array();
   uint64_t so_far = 0;
-  for (size_t i = 0; i + 1 < smb2::TimeHistogram::kBuckets; ++i) {
-    so_far += counts.buckets[i];
-    buckets.push_back({smb2::TimeHistogram::bound_s(i), so_far});
+  for (size_t i = 0; i + 1 < counts.size(); ++i) {
+    so_far += counts[i];
+    buckets.push_back({static_cast<double>(uint64_t{1} << i) / 1e6, so_far});
   }
-  return {{"name", name},
+  return {{"name", "braid_handle_log_commit_seconds"},
           {"type", "histogram"},
-          {"help", help},
-          {"labels", std::move(labels)},
+          {"help", "How long it took to sync the handle logs."},
+          {"labels", json::object()},
           {"buckets", std::move(buckets)},
-          {"sum", static_cast<double>(counts.sum_ns) / 1e9},
-          {"value", counts.count()}};
+          {"sum", static_cast<double>(sum.count()) / 1e9},
+          {"value", so_far + counts.back()}};
+}
+
+// What the keys of all sessions did.
+void add_crypto(const crypto::WorkCounters& counters, json& all) {
+  using crypto::Cipher;
+  using crypto::SigningAlgorithm;
+  using crypto::Work;
+  const auto add = [&](const char* name, const char* help, auto field) {
+    const auto add_row = [&](const char* work, std::string_view algorithm, const auto& counts) {
+      all.push_back({{"name", name},
+                     {"type", "counter"},
+                     {"help", help},
+                     {"labels", {{"work", work}, {"algorithm", algorithm}}},
+                     {"value", counts.*field}});
+    };
+    for (const auto algorithm :
+         {SigningAlgorithm::kHmacSha256, SigningAlgorithm::kAesCmac, SigningAlgorithm::kAesGmac}) {
+      add_row("sign", name_of(algorithm), counters.counts(Work::kSign, algorithm));
+      add_row("verify", name_of(algorithm), counters.counts(Work::kVerify, algorithm));
+    }
+    for (const auto cipher :
+         {Cipher::kAes128Ccm, Cipher::kAes128Gcm, Cipher::kAes256Ccm, Cipher::kAes256Gcm}) {
+      add_row("encrypt", name_of(cipher), counters.counts(Work::kEncrypt, cipher));
+      add_row("decrypt", name_of(cipher), counters.counts(Work::kDecrypt, cipher));
+    }
+  };
+  using Counts = crypto::WorkCounters::Counts;
+  add("braid_crypto_messages_total", "Messages that were signed or encrypted, both ways.",
+      &Counts::messages);
+  add("braid_crypto_bytes_total", "Bytes of those.", &Counts::bytes);
+}
+
+// A series for each of the server's addresses: how many there are, clients do not decide.
+void add_addresses(const smb2::Server& server, json& all) {
+  const auto addresses = server.totals_by_address();
+  const auto labels = [](const smb2::Server::AddressTotals& of) -> json {
+    return {{"address", of.name.address}, {"transport", of.name.is_rdma ? "rdma" : "tcp"}};
+  };
+  for (const auto& each : addresses) {
+    all.push_back(histogram("braid_channel_seconds",
+                            "The same, of the requests that came to an address.", labels(each),
+                            each.counters->times.counts()));
+  }
+  const auto add = [&](const char* name, const char* type, const char* help, auto field) {
+    for (const auto& each : addresses) {
+      all.push_back({{"name", name},
+                     {"type", type},
+                     {"help", help},
+                     {"labels", labels(each)},
+                     {"value", each.*field}});
+    }
+  };
+  using smb2::Server;
+  add("braid_channel_connections", "gauge", "Connections to an address.",
+      &Server::AddressTotals::connections);
+  add("braid_channel_received_bytes_total", "counter", "Bytes that came to it.",
+      &Server::AddressTotals::bytes_received);
+  add("braid_channel_sent_bytes_total", "counter", "Bytes that went from it.",
+      &Server::AddressTotals::bytes_sent);
 }
 
 void add_times(const smb2::Server& server, json& all) {
@@ -188,7 +270,12 @@ json metrics_of(const smb2::Server& server) {
   add("braid_audit_lost_total", "counter", "Lines of the audit that were lost.", audit.lost);
   add("braid_audit_failed", "gauge", "1 while the audit cannot be written.",
       audit.failure.empty() ? 0 : 1);
+  add("braid_crypto_refused_total", "counter",
+      "Messages whose signature or encryption did not fit.", server.logons.crypto_work.refused());
+  add_crypto(server.logons.crypto_work, all);
+  all.push_back(handle_log_times(server));
   add_times(server, all);
+  add_addresses(server, all);
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "admin/algorithm_names.h"
 #include "admin/interface_names.h"
 #include "admin/protocol.h"
 #include "smb2/server.h"
@@ -13,35 +14,8 @@
 namespace braid::admin {
 namespace {
 
+using admin::name_of;
 using nlohmann::json;
-
-std::string_view name_of(crypto::SigningAlgorithm algorithm) {
-  switch (algorithm) {
-    case crypto::SigningAlgorithm::kHmacSha256:
-      return "HMAC-SHA256";
-    case crypto::SigningAlgorithm::kAesCmac:
-      return "AES-CMAC";
-    case crypto::SigningAlgorithm::kAesGmac:
-      return "AES-GMAC";
-  }
-  return "";
-}
-
-std::string_view name_of(crypto::Cipher cipher) {
-  switch (cipher) {
-    case crypto::Cipher::kNone:
-      return "off";
-    case crypto::Cipher::kAes128Ccm:
-      return "AES-128-CCM";
-    case crypto::Cipher::kAes128Gcm:
-      return "AES-128-GCM";
-    case crypto::Cipher::kAes256Ccm:
-      return "AES-256-CCM";
-    case crypto::Cipher::kAes256Gcm:
-      return "AES-256-GCM";
-  }
-  return "";
-}
 
 std::string_view name_of(smb2::SessionState state) {
   switch (state) {

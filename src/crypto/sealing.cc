@@ -6,6 +6,7 @@
 #include "crypto/cbc_mac.h"
 #include "crypto/evp.h"
 #include "crypto/gcm.h"
+#include "crypto/work_counters.h"
 
 namespace braid::crypto {
 namespace {
@@ -154,8 +155,8 @@ class CipherKey::CcmEngine final : public Engine {
   ContextPool<Contexts> pool_;
 };
 
-CipherKey::CipherKey(Cipher cipher, const Secret& key, uint64_t first_count)
-    : cipher_(cipher), nonce_counter_(first_count) {
+CipherKey::CipherKey(Cipher cipher, const Secret& key, WorkCounters* counters, uint64_t first_count)
+    : cipher_(cipher), counters_(counters), nonce_counter_(first_count) {
   switch (cipher) {
     case Cipher::kAes128Gcm:
     case Cipher::kAes256Gcm:
@@ -183,12 +184,19 @@ Nonce CipherKey::next_nonce() const {
 
 Tag CipherKey::seal(const Nonce& nonce, ByteView aad,
                     std::span<const MutableByteView> parts) const {
+  if (counters_) {
+    size_t size = 0;
+    for (const MutableByteView part : parts) size += part.size();
+    counters_->count(Work::kEncrypt, cipher_, size);
+  }
   return engine_->seal(nonce, aad, parts);
 }
 
 Result<void> CipherKey::open(const Nonce& nonce, ByteView aad, MutableByteView data,
                              ByteView tag) const {
+  if (counters_) counters_->count(Work::kDecrypt, cipher_, data.size());
   if (tag.size() != kSignatureSize || !engine_->open(nonce, aad, data, tag)) {
+    if (counters_) counters_->count_refused();
     return fail(NtStatus::kAccessDenied);
   }
   return {};

@@ -14,6 +14,8 @@
 
 namespace braid::crypto {
 
+class WorkCounters;
+
 // The Nonce field of the TRANSFORM_HEADER: the cipher's 11 or 12 bytes, then zeros.
 using Nonce = std::array<uint8_t, 16>;
 using Tag = std::array<uint8_t, kSignatureSize>;
@@ -23,8 +25,10 @@ using Tag = std::array<uint8_t, kSignatureSize>;
 class CipherKey {
  public:
   // REQUIRES cipher != kNone and key.size() == key_size(cipher).
-  // `first_count`: what the first nonce is made of, for a key that was used before.
-  CipherKey(Cipher cipher, const Secret& key, uint64_t first_count = 1);
+  // `counters`: told what is done with it; they outlive it. Null: nobody is. `first_count`: what
+  // the first nonce is made of, for a key that was used before.
+  CipherKey(Cipher cipher, const Secret& key, WorkCounters* counters = nullptr,
+            uint64_t first_count = 1);
   ~CipherKey();
 
   Cipher cipher() const { return cipher_; }
@@ -44,6 +48,7 @@ class CipherKey {
   class CcmEngine;
 
   Cipher cipher_;
+  WorkCounters* counters_;
   mutable std::atomic<uint64_t> nonce_counter_;
   std::unique_ptr<Engine> engine_;
 };

@@ -10,8 +10,18 @@
 #include "crypto/cbc_mac.h"
 #include "crypto/evp.h"
 #include "crypto/gcm.h"
+#include "crypto/work_counters.h"
 
 namespace braid::crypto {
+namespace {
+
+size_t size_of(std::span<const ByteView> parts) {
+  size_t size = 0;
+  for (const ByteView part : parts) size += part.size();
+  return size;
+}
+
+}  // namespace
 
 class SigningKey::Engine {
  public:
@@ -131,7 +141,8 @@ GmacNonce gmac_nonce(SigningNonce nonce) {
   return bytes;
 }
 
-SigningKey::SigningKey(SigningAlgorithm algorithm, const Secret& key) {
+SigningKey::SigningKey(SigningAlgorithm algorithm, const Secret& key, WorkCounters* counters)
+    : counters_(counters) {
   switch (algorithm) {
     case SigningAlgorithm::kHmacSha256:
       engine_ = std::make_unique<HmacEngine>(key);
@@ -151,11 +162,25 @@ SigningKey::~SigningKey() = default;
 SigningAlgorithm SigningKey::algorithm() const { return engine_->algorithm(); }
 
 Signature SigningKey::sign(std::span<const ByteView> parts, SigningNonce nonce) const {
+  if (counters_) counters_->count(Work::kSign, algorithm(), size_of(parts));
   return engine_->sign(parts, gmac_nonce(nonce));
 }
 
 Signature SigningKey::sign_data(ByteView data, const GmacNonce& nonce) const {
+  if (counters_) counters_->count(Work::kSign, algorithm(), data.size());
   return engine_->sign({&data, 1}, nonce);
+}
+
+bool SigningKey::fits(std::span<const ByteView> parts, const GmacNonce& nonce,
+                      ByteView signature) const {
+  if (counters_) counters_->count(Work::kVerify, algorithm(), size_of(parts));
+  const bool is_good = equal_constant_time(engine_->sign(parts, nonce), signature);
+  if (counters_ && !is_good) counters_->count_refused();
+  return is_good;
+}
+
+bool SigningKey::verify_data(ByteView data, const GmacNonce& nonce, ByteView signature) const {
+  return fits({&data, 1}, nonce, signature);
 }
 
 void SigningKey::sign_in_place(MutableByteView first, std::span<const ByteView> rest,
@@ -183,7 +208,7 @@ bool SigningKey::verify(ByteView message, size_t signature_offset, SigningNonce 
   static constexpr Signature kZeros{};
   const ByteView parts[] = {message.first(signature_offset), kZeros,
                             message.subspan(signature_offset + kSignatureSize)};
-  return equal_constant_time(sign(parts, nonce), message.subspan(signature_offset, kSignatureSize));
+  return fits(parts, gmac_nonce(nonce), message.subspan(signature_offset, kSignatureSize));
 }
 
 }  // namespace braid::crypto

@@ -12,6 +12,8 @@
 
 namespace braid::crypto {
 
+class WorkCounters;
+
 using Signature = std::array<uint8_t, kSignatureSize>;
 
 // What AES-GMAC makes its nonce of; the other algorithms do not look at it.
@@ -33,18 +35,21 @@ class SigningKey {
  public:
   // HMAC-SHA256 takes a key of any size, the AES algorithms take 16 bytes: a shorter one is padded
   // with zeros and a longer one is cut, as [MS-SMB2] 3.3.1.8 does with session keys.
-  SigningKey(SigningAlgorithm algorithm, const Secret& key);
+  // `counters`: told what is done with it; they outlive it. Null: nobody is.
+  SigningKey(SigningAlgorithm algorithm, const Secret& key, WorkCounters* counters = nullptr);
   SigningKey(SigningKey&&) noexcept;
   SigningKey& operator=(SigningKey&&) noexcept;
   ~SigningKey();
 
   SigningAlgorithm algorithm() const;
+  WorkCounters* counters() const { return counters_; }
 
   // Signs the concatenation of `parts`, in which the caller has the signature field zeroed.
   Signature sign(std::span<const ByteView> parts, SigningNonce nonce) const;
   // The same for one part that is no message. `nonce`: as gmac_nonce() makes it, or whatever the
   // peer has used.
   Signature sign_data(ByteView data, const GmacNonce& nonce) const;
+  bool verify_data(ByteView data, const GmacNonce& nonce, ByteView signature) const;
   // Signs a message whose first part holds the signature field at `signature_offset`, whatever is
   // in it, and writes the signature there. REQUIRES signature_offset + 16 <= first.size().
   void sign_in_place(MutableByteView first, std::span<const ByteView> rest, size_t signature_offset,
@@ -58,7 +63,11 @@ class SigningKey {
   class HmacEngine;
   class CmacEngine;
   class GmacEngine;
+
+  bool fits(std::span<const ByteView> parts, const GmacNonce& nonce, ByteView signature) const;
+
   std::unique_ptr<Engine> engine_;
+  WorkCounters* counters_ = nullptr;
 };
 
 }  // namespace braid::crypto

@@ -162,6 +162,8 @@ Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buff
     auto connections = connections_.lock();
     connections->set.erase(connection);
     add_to(connections->ended, own);
+    connection->channel_counters->bytes_received += own.bytes_received;
+    connection->channel_counters->bytes_sent += own.bytes_sent;
   }
   log::debug("{}: disconnected", peer);
 }
@@ -317,6 +319,32 @@ Server::Totals Server::totals() const {
   }
   for (const auto& connection : live) add_to(totals, *connection);
   return totals;
+}
+
+std::vector<Server::AddressTotals> Server::totals_by_address() const {
+  std::vector<AddressTotals> all;
+  const auto known = channel_counters.all();
+  std::vector<std::shared_ptr<Connection>> live;
+  {
+    auto connections = connections_.lock();
+    for (const auto& [name, counters] : known) {
+      all.push_back({.name = name,
+                     .counters = counters,
+                     .bytes_received = counters->bytes_received.load(),
+                     .bytes_sent = counters->bytes_sent.load()});
+    }
+    live.assign(connections->set.begin(), connections->set.end());
+  }
+  for (const auto& connection : live) {
+    const auto of = std::ranges::find(all, connection->channel_counters, &AddressTotals::counters);
+    if (of == all.end()) continue;
+    Totals own;
+    add_to(own, *connection);
+    ++of->connections;
+    of->bytes_received += own.bytes_received;
+    of->bytes_sent += own.bytes_sent;
+  }
+  return all;
 }
 
 }  // namespace braid::smb2

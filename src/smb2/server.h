@@ -25,6 +25,7 @@
 #include "runtime/reactor_lane.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
+#include "smb2/common/channel_counters.h"
 #include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
@@ -126,6 +127,7 @@ class Server {
   // What all clients together may make this worker hold.
   const std::shared_ptr<MemoryBudget> memory;
   CompressionLoad compression;
+  ChannelCounterTable channel_counters;
   ReactorLanes reactor_lanes{kQuickTurn};
   OtherWorkers workers;
   network::RdmaListeners rdma;
@@ -145,6 +147,15 @@ class Server {
     uint64_t bytes_copied = 0;
   };
   Totals totals() const;
+  // Bytes of the connections to each of this server's addresses, in the same way. Thread: any.
+  struct AddressTotals {
+    ChannelCounterTable::Name name;
+    std::shared_ptr<const ChannelCounters> counters;
+    uint64_t connections = 0;  // that there are now
+    uint64_t bytes_received = 0;
+    uint64_t bytes_sent = 0;
+  };
+  std::vector<AddressTotals> totals_by_address() const;
 
  private:
   Task<void> serve_on(Reactor& reactor, transport::MakeTransport connection, Buffer first_message,

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import unittest.mock
@@ -120,6 +121,24 @@ class Tickets(KerberosCase):
         client = SmbClient(self.scratch, self.server, BOB, extra=("--use-kerberos=off",))
         answer = client.run("ls")
         self.assertTrue(answer.ok, answer.text)
+
+
+class WrongClock(KerberosCase):
+    def test_client_whose_clock_is_an_hour_ahead(self):
+        env = self.ticket(principal(), ALICE.password)
+        subprocess.run(["kvno", f"cifs/{HOST}@{REALM}"], check=True, env=os.environ | env,
+                       capture_output=True)
+        # The cache says how far the clock is from the KDC's; libraries believe it.
+        path = env["KRB5CCNAME"].removeprefix("FILE:")
+        with open(path, "rb") as file:
+            data = file.read()
+        length, = struct.unpack_from(">H", data, 2)
+        with open(path, "wb") as out:
+            out.write(data[:2] + struct.pack(">HHHiI", 12, 1, 8, 3600, 0) + data[4 + length:])
+        answer = self.with_ticket(env)
+        self.assertFalse(answer.ok, answer.text)
+        if suite.arguments.braidd:
+            self.assertRegex(self.server.log_text(), "Kerberos logon refused: .*Clock skew too great")
 
 
 class LogonsWithinPipes(KerberosCase):

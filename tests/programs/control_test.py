@@ -15,6 +15,7 @@ import suite  # noqa: E402
 from case import ALICE, BOB, LIMIT_S, ControlCase  # noqa: E402
 from interactive import Interactive  # noqa: E402
 from scratch import stop  # noqa: E402
+from smbclient import SmbClient  # noqa: E402
 from server import children  # noqa: E402
 
 LOST = "NT_STATUS_|not connected|Server stopped responding"
@@ -110,6 +111,53 @@ class Shown(ControlCase):
             self.assertRegex(line, r'^(# (HELP|TYPE) braid_\w+ .*|braid_\w+\{worker="\d+"'
                                    r'(,\w+="[^"]*")*\} [\d.e+-]+)$')
         self.assertEqual(len(re.findall("^# TYPE braid_sessions ", text, re.M)), 1)
+
+    def values(self, name):
+        """{labels as text: value} of a metric, without the worker."""
+        text = self.ctl("metrics").stdout
+        return {labels: int(value) for labels, value in re.findall(
+            rf'^{name}\{{worker="0",?([^}}]*)\}} (\d+)$', text, re.M)}
+
+    def test_what_protects_messages_is_counted(self):
+        messages = lambda: self.values("braid_crypto_messages_total")
+        done = lambda all, work: sum(n for labels, n in all.items() if f'work="{work}"' in labels)
+        self.assertEqual(set(messages().values()), {0})
+        SmbClient(self.scratch, self.server, ALICE, protection="sign").run("get report.txt got")
+        first = messages()
+        self.assertGreater(done(first, "sign"), 3)
+        self.assertGreater(done(first, "verify"), 3)
+        self.assertEqual((done(first, "encrypt"), done(first, "decrypt")), (0, 0))
+        SmbClient(self.scratch, self.server, ALICE, protection="encrypt").run("get report.txt got")
+        after = messages()
+        self.assertGreater(done(after, "encrypt"), 3)
+        self.assertGreater(done(after, "decrypt"), 3)
+        read = self.values("braid_crypto_bytes_total")
+        self.assertTrue(all((read[labels] > 64 * value) == (value > 0) for labels, value in after.items()),
+                        (after, read))
+        self.assertEqual(self.values("braid_crypto_refused_total"), {"": 0})
+
+    def test_what_comes_by_an_address_is_counted(self):
+        client = Interactive(self, ALICE)
+        client.run("ls")
+        place = 'address="127.0.0.1",transport="tcp"'
+        self.assertEqual(self.values("braid_channel_connections"), {place: 1})
+        before = self.values("braid_channel_seconds_count")[place]
+        received = self.values("braid_channel_received_bytes_total")[place]
+        client.run("ls")
+        self.assertGreater(self.values("braid_channel_seconds_count")[place], before)
+        client.end()
+        self.wait_for(lambda: self.values("braid_channel_connections") == {place: 0}, "its end")
+        # As for all, what has ended is still counted.
+        self.assertGreater(self.values("braid_channel_received_bytes_total")[place], received)
+        for way in ("received", "sent"):
+            self.assertEqual(self.values(f"braid_channel_{way}_bytes_total"),
+                             {place: self.values(f"braid_{way}_bytes_total")[""]})
+
+    def test_each_is_documented(self):
+        Interactive(self, ALICE).run("ls")
+        text = (pathlib.Path(__file__).parents[2] / "docs/metrics.md").read_text("utf-8")
+        self.assertEqual(set(re.findall(r"^# TYPE (\S+)", self.ctl("metrics").stdout, re.M)),
+                         set(re.findall(r"`(braid_\w+)`", text)))
 
 
 class Closed(ControlCase):

@@ -490,7 +490,7 @@ class GoesOn(Upgraded):
                          "NETWORK_NAME_DELETED")
         self.assertEqual(alice.status(raw.ECHO, raw.plain()), "SUCCESS")
         self.assertEqual(bob.status(raw.CREATE, raw.create("", options=1)), "SUCCESS")
-        self.assertIn("share 'share': the connection of 'alice' is ended: allow, hosts or guest",
+        self.assertIn("share 'share': the connection of 'alice' is ended: allow, hosts, guest or ",
                       self.server.log_text())
 
     def test_account_that_was_disabled_while_nobody_listened(self):

@@ -396,11 +396,13 @@ void log_create_at_gate(const Request& request) {
   }
 }
 
-// For administrators: how long it took, of its command and of its share, and what it carried.
+// For administrators: how long it took, of its command, its channel's address and its share, and
+// what it carried.
 void count_request(const Request& request, size_t command, const Result<Reply>& result,
                    std::chrono::nanoseconds time) {
   static_assert(std::tuple_size_v<CommandTimes> == kRows.size());
   request.files.command_times[command].count(time);
+  if (request.channel) request.connection->channel_counters->times.count(time);
   if (!request.tree_connect) return;
   ShareCounters& share = *request.tree_connect->share->counters;
   share.times.count(time);

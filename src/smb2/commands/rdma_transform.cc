@@ -56,8 +56,7 @@ Result<void> unprotect_placed(const Request& request, const wire::RdmaCryptoTran
   }
   crypto::GmacNonce nonce{};
   std::ranges::copy(transform.nonce, nonce.begin());
-  const auto signature = request.channel->signing_key->sign_data(data, nonce);
-  if (crypto::equal_constant_time(signature, transform.signature)) return {};
+  if (request.channel->signing_key->verify_data(data, nonce, transform.signature)) return {};
   return fail(NtStatus::kInvalidSignature);
 }
 

@@ -117,14 +117,15 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   auto keys =
       crypto::derive_session_keys(static_cast<uint16_t>(negotiated.dialect), negotiated.cipher,
                                   step.session_key, step.full_session_key, preauth_hash);
+  crypto::WorkCounters* const counters = &request.server.logons.crypto_work;
   security.signing_secret = keys.signing;
   security.signing_key =
-      std::make_unique<crypto::SigningKey>(negotiated.signing_algorithm, keys.signing);
+      std::make_unique<crypto::SigningKey>(negotiated.signing_algorithm, keys.signing, counters);
   if (negotiated.cipher != crypto::Cipher::kNone) {
     security.encryption_key =
-        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.server_to_client);
+        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.server_to_client, counters);
     security.decryption_key =
-        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.client_to_server);
+        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.client_to_server, counters);
     security.encryption_secret = std::move(keys.server_to_client);
     security.decryption_secret = std::move(keys.client_to_server);
   }

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/thread_shard.h"
+
 namespace braid::smb2 {
 
 // Counts of times by powers of two: from less than 16.384 us in the first bucket, twice as much in
@@ -36,9 +38,10 @@ class TimeHistogram {
   void count(std::chrono::nanoseconds time) {
     const uint64_t ns = time.count() > 0 ? static_cast<uint64_t>(time.count()) : 0;
     const auto width = static_cast<size_t>(std::bit_width(ns / kFirstNs));
-    Shard& shard = shards_[shard_of_thread()];
-    shard.buckets[width < kBuckets ? width : kBuckets - 1].fetch_add(1, std::memory_order_relaxed);
-    shard.sum_ns.fetch_add(ns, std::memory_order_relaxed);
+    const ThreadShard& own = ThreadShard::of_thread();
+    Shard& shard = shards_[own.index()];
+    own.add(shard.buckets[width < kBuckets ? width : kBuckets - 1], 1);
+    own.add(shard.sum_ns, ns);
   }
 
   Counts counts() const {
@@ -54,20 +57,13 @@ class TimeHistogram {
 
  private:
   static constexpr uint64_t kFirstNs = 16'384;
-  static constexpr size_t kShards = 8;
 
   struct alignas(64) Shard {
     std::array<std::atomic<uint64_t>, kBuckets> buckets{};
     std::atomic<uint64_t> sum_ns = 0;
   };
 
-  static size_t shard_of_thread() {
-    static std::atomic<size_t> next = 0;
-    thread_local const size_t own = next.fetch_add(1, std::memory_order_relaxed) % kShards;
-    return own;
-  }
-
-  std::array<Shard, kShards> shards_;
+  std::array<Shard, ThreadShard::kCount> shards_;
 };
 
 // Of each command, by its number: from when a request is looked at to its answer.

@@ -35,7 +35,8 @@ bool ChannelTable::remove(const Channel& channel) {
   const SessionSecurity* security = channel.session->security();
   auto key = channel.signing_key;
   if (key && security && key.get() == security->signing_key.get()) {
-    key = std::make_shared<const crypto::SigningKey>(key->algorithm(), security->signing_secret);
+    key = std::make_shared<const crypto::SigningKey>(key->algorithm(), security->signing_secret,
+                                                     key->counters());
   }
   if (key) ended_.push_back({channel.session->session_id, std::move(key)});
   if (ended_.size() > kEndedSessionsMax) ended_.pop_front();

@@ -32,6 +32,8 @@ crypto::Digest32 digest_of(const std::vector<wire::Dialect>& dialects) {
 Connection::Connection(Server& server, transport::TransportPtr transport,
                        std::shared_ptr<MemoryAccount> account, FdBudget::Place place)
     : number(server.next_connection_number()),
+      channel_counters(server.channel_counters.of(
+          {transport->local().host(), transport->remote_memory() != nullptr})),
       memory(std::move(account)),
       slow_requests(transport->reactor()),
       server_(server),

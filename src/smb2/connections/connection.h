@@ -22,6 +22,7 @@
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
+#include "smb2/common/channel_counters.h"
 #include "smb2/common/connection_counters.h"
 #include "smb2/common/fd_budget.h"
 #include "smb2/compression/compression_load.h"
@@ -94,6 +95,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const uint64_t number;
   ConnectionCounters counters;
   CompressionCounters compression_counters;
+  // Shared with all that end at the same address.
+  const std::shared_ptr<ChannelCounters> channel_counters;
   // What it makes the server hold.
   const std::shared_ptr<MemoryAccount> memory;
 

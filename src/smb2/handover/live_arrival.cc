@@ -1,4 +1,5 @@
 // The process that takes the place of another one: what of its connections arrives here.
+#include <algorithm>
 #include <future>
 #include <map>
 #include <string>
@@ -40,7 +41,7 @@ std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree&
   return std::move(*share);
 }
 
-SessionSecurity security_of(const LiveSession& image) {
+SessionSecurity security_of(const LiveSession& image, crypto::WorkCounters& counters) {
   SessionSecurity security;
   security.dialect = image.dialect;
   security.cipher = image.cipher;
@@ -48,14 +49,14 @@ SessionSecurity security_of(const LiveSession& image) {
   security.full_session_key = image.full_session_key;
   security.signing_secret = image.signing_secret;
   if (!image.signing_secret.empty()) {
-    security.signing_key =
-        std::make_unique<crypto::SigningKey>(image.signing_algorithm, image.signing_secret);
+    security.signing_key = std::make_unique<crypto::SigningKey>(image.signing_algorithm,
+                                                                image.signing_secret, &counters);
   }
   if (!image.encryption_secret.empty()) {
     security.encryption_key = std::make_unique<crypto::CipherKey>(
-        image.cipher, image.encryption_secret, image.next_count + kNonceGap);
+        image.cipher, image.encryption_secret, &counters, image.next_count + kNonceGap);
     security.decryption_key =
-        std::make_unique<crypto::CipherKey>(image.cipher, image.decryption_secret);
+        std::make_unique<crypto::CipherKey>(image.cipher, image.decryption_secret, &counters);
     security.encryption_secret = image.encryption_secret;
     security.decryption_secret = image.decryption_secret;
   }
@@ -63,14 +64,16 @@ SessionSecurity security_of(const LiveSession& image) {
   security.encrypt_data = image.encrypt_data;
   security.has_session_key = image.has_session_key;
   security.user = std::make_shared<const auth::Identity>(image.user);
-  // About then. How, and from which machine, nobody knows here.
-  security.logged_on_at = image.first_used;
+  security.logged_on_at = image.logged_on_at;
+  security.method = image.method;
+  security.machine = image.machine;
+  security.client = image.client;
   return security;
 }
 
-std::shared_ptr<Session> session_of(const LiveSession& image) {
+std::shared_ptr<Session> session_of(const LiveSession& image, crypto::WorkCounters& counters) {
   auto session = std::make_shared<Session>(image.id, image.client_guid);
-  SessionSecurity security = security_of(image);
+  SessionSecurity security = security_of(image, counters);
   Principal principal{.identity = security.user, .credentials = image.credentials};
   if (image.now_as) principal.identity = std::make_shared<const auth::Identity>(*image.now_as);
   session->become_valid(std::move(security), std::move(principal), image.expires_at);
@@ -97,9 +100,11 @@ class Admissions {
 };
 
 // By the rules of now: the configuration may be another one than that by which it was made.
-bool may_go_on(const Session& session, const TreeConnect& tree, Admissions& admissions) {
+bool may_go_on(const Session& session, const TreeConnect& tree, bool encrypts,
+               Admissions& admissions) {
   if (tree.is_pipe()) return true;
   const Share& share = *tree.share;
+  if (share.encrypt && !encrypts) return false;
   if (!check_reaches(session.principal(), share)) return false;
   for (const auto& channel : session.channels()) {
     const auto connection = channel->connection.lock();
@@ -118,11 +123,13 @@ Task<void> end_tree(FileServices& files, std::shared_ptr<Session> session,
 
 // With all that is open through them, before anything is asked of it here.
 void end_what_may_not_go_on(FileServices& files, const std::shared_ptr<Session>& session,
-                            Admissions& admissions) {
+                            const std::vector<TreeId>& encrypting, Admissions& admissions) {
   for (const auto& tree : session->trees()) {
-    if (may_go_on(*session, *tree, admissions)) continue;
-    log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
-              tree->share->name, session->principal().identity->account_name);
+    const bool encrypts = std::ranges::find(encrypting, tree->tree_id) != encrypting.end();
+    if (may_go_on(*session, *tree, encrypts, admissions)) continue;
+    log::info(
+        "share '{}': the connection of '{}' is ended: allow, hosts, guest or encrypt have changed",
+        tree->share->name, session->principal().identity->account_name);
     session->remove_tree(tree->tree_id);
     if (tree->begin_close()) files.spawn(end_tree(files, session, tree));
   }
@@ -248,7 +255,7 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
   SessionTable& table = server_.logons.session_table;
   for (TakenSession& each : taken.sessions) {
     each.is_whole = each.is_whole && claim_recorded(each);
-    if (each.is_whole && !table.add(session_of(each.image))) {
+    if (each.is_whole && !table.add(session_of(each.image, server_.logons.crypto_work))) {
       log::warn("a session of {} could not be handed over: its id is another's",
                 each.image.user.account_name);
     }
@@ -272,8 +279,12 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
     const auto session = each.is_whole ? table.find(each.image.id) : nullptr;
     if (session && !session->channels().empty()) {
       for (const LiveOpen& open : each.image.opens) any_watch = any_watch || open.watch;
+      std::vector<TreeId> encrypting;
+      for (const LiveTree& tree : each.image.trees) {
+        if (tree.encrypts) encrypting.push_back(tree.id);
+      }
       fill(*session, std::move(each));
-      end_what_may_not_go_on(server_.files, session, admissions);
+      end_what_may_not_go_on(server_.files, session, encrypting, admissions);
       continue;
     }
     if (session) {
@@ -311,8 +322,8 @@ std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd
     channel->memory = connection->memory->take(kSessionSize, MemoryUse::kLasting);
     channel->signing_secret = live.signing_secret;
     if (!live.signing_secret.empty()) {
-      channel->signing_key =
-          std::make_shared<const crypto::SigningKey>(live.signing_algorithm, live.signing_secret);
+      channel->signing_key = std::make_shared<const crypto::SigningKey>(
+          live.signing_algorithm, live.signing_secret, &logons.crypto_work);
     } else if (session->security()->signing_key) {
       channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
           session, session->security()->signing_key.get());

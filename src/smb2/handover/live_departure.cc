@@ -87,6 +87,7 @@ LiveTree image_of(const TreeConnect& tree) {
           .real_path = tree.share->real_path,
           .maximal_access = tree.maximal_access,
           .may_only_read = tree.was_made_to_read(),
+          .encrypts = tree.share->encrypt,
           .connected_at = tree.connected_at};
 }
 
@@ -110,6 +111,10 @@ LiveSession image_of(const Session& session) {
                     .signing_required = security.signing_required,
                     .encrypt_data = security.encrypt_data,
                     .has_session_key = security.has_session_key,
+                    .logged_on_at = security.logged_on_at,
+                    .method = security.method,
+                    .machine = security.machine,
+                    .client = security.client,
                     .overtaken = session.overtaken_creates.remembered(),
                     .last_tree_id = session.last_tree_id()};
   if (principal.identity != security.user) image.now_as = *principal.identity;

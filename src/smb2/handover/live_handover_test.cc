@@ -462,6 +462,32 @@ TEST_F(LiveHandoverTest, WhoComesFromElsewhereThanIsAllowedNowLosesTheShare) {
   expect_its_end(std::move(share));
 }
 
+// It would be refused whatever it asks, and not know why.
+TEST_F(LiveHandoverTest, WhoMayNotGoOnInTheClearLosesTheShare) {
+  RawClient& client = log_on();
+  const FileId plain = client.create("plain");
+  auto share = make_share();
+  share->encrypt = true;
+  configure_next(std::move(share));
+  EXPECT_EQ(hand_over(), all(1, 1));
+  EXPECT_EQ(write(client, plain), NtStatus::kNetworkNameDeleted);
+  EXPECT_EQ(echo(client), NtStatus::kSuccess);
+}
+
+TEST_F(LiveHandoverTest, AdministratorsSeeTheLogonAsItWas) {
+  log_on();
+  const auto security = [](Engine& engine) -> const SessionSecurity& {
+    return *engine.server().logons.session_table.all().front()->security();
+  };
+  const SessionSecurity& old = security(*before);
+  const auto then = std::tuple(old.logged_on_at, old.method, old.machine, old.client);
+  EXPECT_FALSE(old.client.empty());
+  clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(hand_over(), all(1, 0));
+  const SessionSecurity& now = security(*after);
+  EXPECT_EQ(std::tuple(now.logged_on_at, now.method, now.machine, now.client), then);
+}
+
 TEST_F(LiveHandoverTest, WhoMayOnlyReadNowHasToConnectAgain) {
   RawClient& client = log_on();
   RawClient& other = log_on(ClientGuid{{8}});

@@ -130,6 +130,7 @@ void walk(Io& io, WalkOf<Io, LiveTree>& tree) {
   io.text(tree.real_path);
   io.number(tree.maximal_access);
   io.number(tree.may_only_read);
+  io.number(tree.encrypts);
   io.number(tree.connected_at.ticks);
   io.expect(tree.id.value != 0 && tree.id.value != ~uint32_t{0});
 }
@@ -170,6 +171,10 @@ void walk(Io& io, WalkOf<Io, LiveSession>& session) {
   io.number(session.expires_at.ticks);
   io.number(session.first_used.ticks);
   io.number(session.last_used.ticks);
+  io.number(session.logged_on_at.ticks);
+  io.text(session.method);
+  io.text(session.machine);
+  io.text(session.client);
   walk_security(io, session);
   io.list(session.overtaken, OvertakenCreates::kRememberedMax, [&io](auto& each) {
     io.id(each.guid);

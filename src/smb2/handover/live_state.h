@@ -66,6 +66,7 @@ struct LiveTree {
   std::string real_path;  // of its folder; empty of IPC$
   uint32_t maximal_access = 0;
   bool may_only_read = false;
+  bool encrypts = false;  // its client was told to
   FileTime connected_at;
 };
 
@@ -90,6 +91,10 @@ struct LiveSession {
   bool signing_required = false;
   bool encrypt_data = false;
   bool has_session_key = false;
+  FileTime logged_on_at{};
+  std::string method{};
+  std::string machine{};
+  std::string client{};
   std::vector<OvertakenCreates::Sending> overtaken{};
   uint32_t last_tree_id = 0;
   std::vector<LiveTree> trees{};
@@ -124,7 +129,7 @@ struct LiveState {
 };
 
 // What is told to be spoken by who can read it; a process that speaks another one gets nothing.
-inline constexpr uint16_t kLiveVersion = 2;
+inline constexpr uint16_t kLiveVersion = 3;
 
 // Has keys: whoever is done with it wipes it.
 Bytes encode(const LiveState& state);

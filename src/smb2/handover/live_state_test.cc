@@ -35,7 +35,12 @@ LiveState small() {
   session.decryption_secret = crypto::Secret(Bytes(16, 0x44));
   session.next_count = 0x1234;
   session.encrypt_data = session.has_session_key = true;
-  session.trees.push_back({.id = {3}, .share = "files", .real_path = "/srv", .connected_at = {1}});
+  session.logged_on_at = {5};
+  session.method = "NTLM";
+  session.machine = "PC";
+  session.client = "192.0.2.1";
+  session.trees.push_back(
+      {.id = {3}, .share = "files", .real_path = "/srv", .encrypts = true, .connected_at = {1}});
   return state;
 }
 
@@ -82,6 +87,8 @@ TEST(LiveState, ComesBackAsItWas) {
   EXPECT_EQ(encode(*back), bytes);
   const LiveSession& session = back->sessions.at(0);
   EXPECT_EQ(session.next_count, 0x1234u);
+  EXPECT_EQ(session.machine, "PC");
+  EXPECT_TRUE(session.trees.at(0).encrypts);
   EXPECT_EQ(session.decryption_secret, crypto::Secret(Bytes(16, 0x44)));
   EXPECT_TRUE(session.now_as->is_anonymous);
   EXPECT_EQ(session.overtaken.at(0).channel_sequence, 6);
@@ -96,7 +103,7 @@ TEST(LiveState, IsThatOfThePage) {
   LiveState state = small();
   state.sessions[0].trees.clear();
   EXPECT_EQ(hex(encode(state)),
-            "42524c560200"
+            "42524c560300"
             "01000000"                          // connections
             "1103"                              // dialect
             "09000000000000000000000000000000"  // ClientGuid
@@ -127,6 +134,8 @@ TEST(LiveState, IsThatOfThePage) {
             "00"                                                // acts as nobody else
             "01e8030000640000000100000064000000"                // credentials
             "000000000000000000000000000000000000000000000000"  // three times
+            "050000000000000004000000"                          // of the logon
+            "4e544c4d020000005043090000003139322e302e322e31"
             "110302000100"                        // dialect, cipher, signing algorithm
             "1011111111111111111111111111111111"  // keys
             "00"

@@ -10,6 +10,7 @@
 #include "auth/logon_penalties.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "crypto/work_counters.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
 #include "smb2/breaks/breaks.h"
@@ -45,6 +46,7 @@ class LogonServices {
   // Since the start, for administrators.
   std::atomic<uint64_t> logons_done = 0;
   std::atomic<uint64_t> logons_failed = 0;
+  crypto::WorkCounters crypto_work;  // of all sessions' keys
   SessionTable session_table;
   ClientTable client_table;
   // Logons wait for name services, and must not for files.

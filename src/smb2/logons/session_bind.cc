@@ -200,8 +200,8 @@ Result<void> add_bound_channel(Request& request, const std::shared_ptr<Session>&
   channel->connection = connection.weak_from_this();
   channel->signing_secret = crypto::derive_signing_key(static_cast<uint16_t>(negotiated.dialect),
                                                        step.session_key, preauth_hash);
-  channel->signing_key = std::make_shared<const crypto::SigningKey>(negotiated.signing_algorithm,
-                                                                    channel->signing_secret);
+  channel->signing_key = std::make_shared<const crypto::SigningKey>(
+      negotiated.signing_algorithm, channel->signing_secret, &request.logons.crypto_work);
   // Another bind of the same session may have been faster on this connection.
   if (connection.find_channel(session->session_id)) return fail(NtStatus::kRequestNotAccepted);
   if (!connection.add_channel(channel)) return fail(NtStatus::kInsufficientResources);
