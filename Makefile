@@ -124,6 +124,7 @@ cluster-test: deps build ## Nodes with real ctdbds: the client of them, addresse
 	@$(PYTHON) tests/cluster/cluster_test.py --braidd build/release/braidd \
 	  --program build/release/ctdb_probe --full --times 2000
 	@$(PYTHON) tests/cluster/serving_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/cluster/operating_test.py --braidd build/release/braidd
 
 .PHONY: worker-kills
 worker-kills: deps build ## Ten minutes of killed workers under clients of all of them
@@ -238,6 +239,9 @@ install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	for unit in braid-web braid-announce; do \
 	  sed -e 's|@bindir@|$(prefix)/bin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
 	    packaging/$$unit.service >$(DESTDIR)$(unitdir)/$$unit.service; done
+	for file in ctdb.tunables ctdb.conf etcd; do \
+	  install -D -m 644 packaging/ctdb/$$file $(DESTDIR)$(prefix)/share/braid/ctdb/$$file; done
+	install -m 755 packaging/ctdb/50.braidd.script $(DESTDIR)$(prefix)/share/braid/ctdb/50.braidd.script
 	test -e $(DESTDIR)$(sysconfdir)/braid/braid.toml || \
 	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
 

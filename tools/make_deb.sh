@@ -40,6 +40,12 @@ mkdir -p "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vend
 "$build/braidctl" completion zsh >"$root/usr/share/zsh/vendor-completions/_braidctl"
 put 644 $from/copyright usr/share/doc/braid/copyright
 put 644 docs/start.md usr/share/doc/braid/start.md
+put 644 docs/cluster.md usr/share/doc/braid/cluster.md
+for file in ctdb.tunables ctdb.conf etcd; do
+  put 644 "packaging/ctdb/$file" "usr/share/braid/ctdb/$file"
+done
+# Where CTDB looks for what can be enabled.
+put 755 packaging/ctdb/50.braidd.script usr/share/ctdb/events/legacy/50.braidd.script
 put 644 $from/lintian-overrides usr/share/lintian/overrides/braid
 cat >"$root/usr/share/doc/braid/changelog" <<TEXT
 braid ($version) unstable; urgency=medium

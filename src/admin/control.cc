@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/cluster_view.h"
 #include "admin/event_view.h"
 #include "admin/lease_view.h"
 #include "admin/lock_view.h"
@@ -178,8 +179,11 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
       return leases_of(server);
     case Command::kProcess:
       return process_of(server, place, waiting);
-    case Command::kMetrics:
-      return metrics_of(server);
+    case Command::kMetrics: {
+      json metrics = metrics_of(server);
+      add_cluster_metrics(place, metrics);
+      return metrics;
+    }
     case Command::kChannelClose:
       return close_channel(server, request.session, request.channel);
     case Command::kSessionClose:
@@ -194,6 +198,8 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
       return disconnect_share(server, request.share, request.user);
     case Command::kOpenClose:
       return close_open(server, request.open);
+    case Command::kCluster:
+      return cluster_of(place);
     case Command::kWitnessList:
       return witness_registrations_of(rpc);
     case Command::kWitnessMove:

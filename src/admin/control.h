@@ -20,9 +20,9 @@ namespace braid::admin {
 // of kChannelClose and kSessionClose {"session": whether this worker has it, "closed": whether
 // something was}; of kStatus what status_view.h says; of kUserKick and kShareDisconnect {"ended":
 // how many sessions or connections to the share, "opens": how many that waited for lost clients}.
-// Those of Witness and of addresses: witness_view.h; `rpc` is null where this worker has no
-// witness. Thread: any but a reactor. REQUIRES: before server.stop(). `waiting`: the keys of
-// [server] whose new value waits for a restart.
+// Those of Witness and of addresses: witness_view.h, of kCluster: cluster_view.h; `rpc` is null
+// where this worker has no witness. Thread: any but a reactor. REQUIRES: before server.stop().
+// `waiting`: the keys of [server] whose new value waits for a restart.
 std::string answer_control(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
                            const std::vector<std::string_view>& waiting, std::string_view line);
 

@@ -49,6 +49,7 @@ constexpr std::array kNames{
     Name{Command::kAddressMove, "address move", false, false, {kAddress}},
     Name{Command::kAddressConnections, "address connections", false, false, {kAddress}},
     Name{Command::kAddressClose, "address close", false, false, {kAddress}},
+    Name{Command::kCluster, "cluster", false, false},
 };
 
 std::string line_of(const json& value) {

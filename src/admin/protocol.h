@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -56,6 +57,7 @@ enum class Command : uint8_t {
   kAddressMove,         // clients that watch the address, to others
   kAddressConnections,  // how many there are to the address
   kAddressClose,        // these connections
+  kCluster,             // what this node of one knows
 };
 
 struct ControlRequest {
@@ -95,6 +97,16 @@ struct Upgrades {
   std::optional<UpgradeNews> last;  // none, or this worker has yet to hear of it
 };
 
+// What a node of a cluster knows of it. Sets of 1 << node.
+struct ClusterFacts {
+  uint32_t node = 0;  // this one
+  uint32_t there = 0;
+  uint32_t serving = 0;
+  uint64_t records = 0;  // of open files, that this node has
+  uint64_t coming = 0;
+  uint64_t leaving = 0;
+};
+
 // Which worker answers, of how many.
 struct WorkerPlace {
   size_t index = 0;
@@ -103,6 +115,7 @@ struct WorkerPlace {
   std::string version{};
   // Null where the server is one process, which cannot be upgraded.
   std::shared_ptr<Guarded<Upgrades>> upgrades{};
+  std::function<ClusterFacts()> cluster{};  // null: no cluster
   uint64_t restarts = 0;  // how often it was started again, since the start or the last upgrade
   Clock::Instant started = system_clock().monotonic();
 };

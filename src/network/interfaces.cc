@@ -33,7 +33,7 @@ Result<std::vector<Offer>> Interfaces::judge(const Client& client) const {
     // Where the kernel does not say, the client may find out.
     return known->netlink->route(from, to, link).value_or(Route::kOther);
   };
-  return judge_addresses(known->state, known->details, settings_, client, route);
+  return judge_addresses(known->state, known->details, settings_, client, route, known->movable);
 }
 
 }  // namespace braid::network

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,6 +26,11 @@ class Interfaces {
   // descriptor for good later on.
   explicit Interfaces(const config::Server& settings, const Clock& clock = system_clock());
 
+  // Of a cluster, which tells of them. From the next answer on.
+  void set_movable(MovableAddresses movable) { known_.lock()->movable = std::move(movable); }
+
+  bool is_movable(const IpAddress& address) const { return known_.lock()->movable.has(address); }
+
   // All addresses with their verdicts. The error is the kernel's, of a machine without netlink.
   Result<std::vector<Offer>> judge(const Client& client) const;
 
@@ -33,6 +39,7 @@ class Interfaces {
     std::optional<Netlink> netlink;
     NetworkState state;
     LinkDetailsTable details;
+    MovableAddresses movable;
     Clock::Instant details_read{};
     bool has_details = false;
   };

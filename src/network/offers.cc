@@ -114,9 +114,15 @@ void judge_other_family(std::vector<Offer>& offers, const Client& client) {
 std::string_view explain(Verdict verdict) { return kWords[static_cast<size_t>(verdict)].text; }
 std::string_view name_of(Verdict verdict) { return kWords[static_cast<size_t>(verdict)].name; }
 
+bool MovableAddresses::has(const IpAddress& address) const {
+  if (are_unknown) return !address.is_loopback();
+  return std::ranges::any_of(addresses,
+                             [&](const IpAddress& each) { return each.same_address(address); });
+}
+
 std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsTable& details,
                                    const config::Server& settings, const Client& client,
-                                   const RouteQuery& route) {
+                                   const RouteQuery& route, const MovableAddresses& movable) {
   std::vector<Offer> offers;
   for (const LinkAddress& address : state.addresses) {
     const auto link = state.links.find(address.link);
@@ -133,6 +139,7 @@ std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsT
       offer.rdma_is_iwarp = known->second.rdma_is_iwarp;
     }
     const bool configured = configure(offer, settings);
+    offer.movable = offer.movable || movable.has(address.address);
     offer.in_use = client.connected_to && client.connected_to->same_address(address.address);
     offer.verdict = judge(offer, configured, link->second, settings, client, route);
     offers.push_back(std::move(offer));

@@ -57,6 +57,15 @@ struct Client {
   std::optional<IpAddress> connected_to;  // an address of this machine
 };
 
+// Addresses that a cluster moves between its machines, beside those that `interfaces` calls
+// movable.
+struct MovableAddresses {
+  bool are_unknown = false;  // any may be one
+  std::vector<IpAddress> addresses = {};
+
+  bool has(const IpAddress& address) const;
+};
+
 // Asks the kernel, see Netlink::route().
 using RouteQuery = std::function<Route(const IpAddress& from, const IpAddress& to, uint32_t link)>;
 
@@ -64,6 +73,6 @@ using RouteQuery = std::function<Route(const IpAddress& from, const IpAddress& t
 // `route`, which is asked about addresses that nothing else rules out.
 std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsTable& details,
                                    const config::Server& settings, const Client& client,
-                                   const RouteQuery& route);
+                                   const RouteQuery& route, const MovableAddresses& movable = {});
 
 }  // namespace braid::network

@@ -57,9 +57,11 @@ class Offers : public testing::Test {
     if (client) who.address = IpAddress::parse(client);
     if (connected_to) who.connected_to = IpAddress::parse(connected_to);
     return judge_addresses(
-        state, details, settings, who, [this](const IpAddress& from, const IpAddress&, uint32_t) {
+        state, details, settings, who,
+        [this](const IpAddress& from, const IpAddress&, uint32_t) {
           return from.to_string() == without_route ? Route::kNone : Route::kOther;
-        });
+        },
+        movable);
   }
   std::vector<std::string> offered(const char* client = nullptr,
                                    const char* connected_to = nullptr) {
@@ -84,6 +86,7 @@ class Offers : public testing::Test {
   LinkDetailsTable details;
   config::Server settings;
   std::string without_route;
+  MovableAddresses movable;
 };
 
 TEST_F(Offers, ClientOfANetworkHearsOfEveryCardThatWorks) {
@@ -129,6 +132,18 @@ TEST_F(Offers, AddressesThatMayGoAreNot) {
   find("fd00:1::1").is_temporary = true;
   EXPECT_EQ(verdict("10.0.2.1", "10.0.1.9"), Verdict::kNotReady);
   EXPECT_EQ(verdict("fd00:1::1", "10.0.1.9"), Verdict::kTemporary);
+}
+
+// Those of a cluster, whatever `interfaces` says; only who is connected to one is told of it.
+TEST_F(Offers, AddressesOfAClusterAreMovable) {
+  movable.addresses = {*IpAddress::parse("10.0.1.1"), *IpAddress::parse("fd00:1::1")};
+  EXPECT_THAT(offered("10.0.2.9", "10.0.2.1"), ElementsAre("10.0.2.1"));
+  EXPECT_THAT(offered("10.0.1.9", "10.0.1.1"), ElementsAre("10.0.1.1", "10.0.2.1"));
+  EXPECT_EQ(verdict("fd00:1::1", "10.0.1.9", "10.0.1.1"), Verdict::kMovable);
+  // Nobody has said yet which they are.
+  movable = {.are_unknown = true};
+  EXPECT_THAT(offered("10.0.1.9", "10.0.1.1"), ElementsAre("10.0.1.1"));
+  EXPECT_THAT(offered("127.0.0.1", "127.0.0.1"), ElementsAre("127.0.0.1", "::1"));
 }
 
 TEST_F(Offers, MovableAddressIsForThoseConnectedToIt) {

@@ -118,6 +118,7 @@ class Server {
   bool test_switches() const { return parts_.test_switches; }
   const Guid& server_guid() const { return parts_.server_guid; }
   const network::Interfaces& interfaces() const { return interfaces_; }
+  network::Interfaces& interfaces() { return interfaces_; }
   ConnectionRouter* router() const { return parts_.router; }
 
   // Held by who takes a place in a share with max_connections, from counting to being counted.
@@ -166,7 +167,7 @@ class Server {
                               Arrival arrival);
 
   ServerParts parts_;  // config and shares: as they were at the start
-  const network::Interfaces interfaces_;
+  network::Interfaces interfaces_;
   ReactorPool& reactors_;
   struct Connections {
     std::unordered_set<std::shared_ptr<Connection>> set;

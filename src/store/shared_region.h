@@ -38,6 +38,16 @@ struct RegionSizes {
 
 static_assert(kWorkersMax <= 64);  // a set of workers is a word
 
+// What the keeper of a cluster's node says about it, some times a second.
+struct NodeCounts {
+  std::atomic<uint64_t> records = 0;  // that this node has
+  std::atomic<uint64_t> coming = 0;
+  std::atomic<uint64_t> leaving = 0;  // sent, and not known to have come
+  // Sets of 1 << node: whose keeper is there, and whose worker serves. This one among them.
+  std::atomic<uint32_t> there = 0;
+  std::atomic<uint32_t> serving = 0;
+};
+
 // What a worker says about itself.
 struct WorkerSlot {
   std::atomic<uint32_t> tag = 0;  // of the worker that lives; 0: none
@@ -51,6 +61,7 @@ struct WorkerSlot {
   std::atomic<uint64_t> released = 0;
   alignas(64) WatchNotice watch_notice;
   alignas(64) NamesInMaking names_in_making{};
+  alignas(64) NodeCounts counts;  // of a keeper's slot
 };
 
 struct alignas(64) Bucket {

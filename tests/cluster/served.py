@@ -49,12 +49,13 @@ def tell(pids, number):
 class ServingNode:
     """braidd on one node; the folder is the same on all."""
 
-    def __init__(self, scratch, node, braidd, folder):
+    def __init__(self, scratch, node, braidd, folder, more="", more_shares=""):
         self.node, self._scratch = node, scratch
         self.address = f"10.98.0.{node.number + 1}"
         name = f"braid{node.number}"
         self.log = scratch.file(f"{name}.log")
         self._program = os.path.abspath(braidd)
+        self._braidctl = os.path.join(os.path.dirname(self._program), "braidctl")
         self._config = scratch.file(f"{name}.toml")
         state = scratch.directory(f"{name}.state", mode=0o700)
         with open(self._config, "w", encoding="utf-8") as config:
@@ -64,15 +65,15 @@ listen = ["0.0.0.0:445"]
 state_dir = {json.dumps(state)}
 min_uid = 1
 cluster = "/run/ctdb/ctdbd.socket"
+{more}
 [[share]]
 name = "data"
 path = {json.dumps(folder)}
 file_system = 7
 # The other nodes are processes of this machine, which its kernel tells of as of local programs.
 local_access = "none"
-""")
-        braidctl = os.path.join(os.path.dirname(self._program), "braidctl")
-        subprocess.run([braidctl, "--config", self._config, "user", "add", USER.name, "--unix-user",
+{more_shares}""")
+        subprocess.run([self._braidctl, "--config", self._config, "user", "add", USER.name, "--unix-user",
                         USER.unix_user], input=f"{USER.password}\n", text=True, check=True,
                        stdout=subprocess.DEVNULL, timeout=60)
         self.process = None
@@ -80,6 +81,17 @@ local_access = "none"
     def start(self):
         self.process = self._scratch.start(
             self.node.command(self._program, "--config", self._config), self.log)
+
+    def ctl_command(self):
+        return f"{self._braidctl} --config {self._config}"
+
+    def ctl(self, *words, code=0):
+        """What braidctl of this node prints, with its exit status."""
+        ran = subprocess.run(self.node.command(self._braidctl, "--config", self._config, *words),
+                             capture_output=True, text=True, timeout=180)
+        if ran.returncode != code:
+            raise AssertionError(f"{words}: {ran.returncode}: {ran.stdout}{ran.stderr}{self.log_text()}")
+        return ran.stdout if code == 0 else ran.stderr
 
     def log_text(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
@@ -113,9 +125,10 @@ local_access = "none"
 class Client:
     """A connection to one node. Errors are smb3.SessionError."""
 
-    def __init__(self, node, timeout=60):
+    def __init__(self, node, timeout=60, address=None):
         # A node that begins keeps who comes until it serves.
-        self.smb = smb3.SMB3(node.address, node.address, timeout=timeout)
+        at = address or node.address
+        self.smb = smb3.SMB3(at, at, timeout=timeout)
         self.smb.login(USER.name, USER.password)
         self.tree = self.smb.connectTree("data")
 

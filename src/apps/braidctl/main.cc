@@ -6,9 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/braidctl/announce.h"
+#include "apps/braidctl/cluster.h"
 #include "apps/braidctl/completion.h"
 #include "apps/braidctl/import_samba.h"
 #include "apps/braidctl/interfaces.h"
+#include "apps/braidctl/node.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/rdma_check.h"
 #include "apps/braidctl/running.h"
@@ -36,6 +38,8 @@ struct CommandLine {
   WhyArguments why;
   ImportArguments import;
   WebArguments web;
+  ClusterArguments cluster;
+  NodeArguments node;
   std::string completion;  // for which shell, or what names
   bool json = false;
   int json_form = 0;  // that is asked for
@@ -85,17 +89,20 @@ int check_config(const CommandLine& line) {
   if (!config) return complain_all(config.error());
   const std::vector<std::string> absent = config::absent_shares(**config);
   const std::vector<std::string> without_effect = config::without_effect(**config);
+  const std::vector<std::string> unfit = unfit_for_cluster(**config);
   if (line.json) {
     const nlohmann::ordered_json result{{"ok", true},
                                         {"shares", (*config)->shares.size()},
                                         {"absent", absent},
-                                        {"without_effect", without_effect}};
+                                        {"without_effect", without_effect},
+                                        {"unfit", unfit}};
     fmt::print("{}\n", json_text(result));
   } else {
     const size_t shares = (*config)->shares.size();
     fmt::print("{}: {} share{}, no mistakes\n", line.config_file, shares, shares == 1 ? "" : "s");
     for (const std::string& each : absent) fmt::print("{}\n", each);
     for (const std::string& each : without_effect) fmt::print("{}\n", each);
+    for (const std::string& each : unfit) fmt::print("{}\n", each);
   }
   return 0;
 }
@@ -482,6 +489,42 @@ int run(int argc, char** argv) {
       ->add_option("CONNECTION", line.witness.connection,
                    "Its number, as braidctl witness list shows it")
       ->required();
+  CLI::App* const cluster =
+      app.add_subcommand("cluster", "The cluster that this machine is a node of");
+  cluster->require_subcommand(1);
+  cluster->fallthrough();
+  const auto cluster_command = [&](const char* name, const char* help,
+                                   CommandOn<ClusterArguments> command) {
+    CLI::App* const added = cluster->add_subcommand(name, help);
+    added->fallthrough();
+    added->callback([&line, &exit_code, command] {
+      exit_code = run_command(line, line.cluster, command, Needs::kStateDir);
+    });
+    return added;
+  };
+  cluster_command("status", "Show its nodes, who serves, and who has which address", show_cluster);
+  cluster_command("ready", "Succeed if this node serves; for CTDB's script", is_cluster_ready);
+  CLI::App* const node =
+      app.add_subcommand("node", "This machine as a node of a cluster, for maintenance");
+  node->require_subcommand(1);
+  node->fallthrough();
+  const auto node_command = [&](const char* name, const char* help,
+                                CommandOn<NodeArguments> command) {
+    CLI::App* const added = node->add_subcommand(name, help);
+    added->fallthrough();
+    added->callback([&line, &exit_code, command] {
+      exit_code = run_command(line, line.node, command, Needs::kStateDir);
+    });
+    return added;
+  };
+  CLI::App* const node_drain = node_command(
+      "drain", "Have its clients go to other nodes, and wait until it is empty", drain_node);
+  node_drain->add_option("--wait", line.node.wait_s, "How many seconds that may take")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str();
+  node_drain->add_flag("--end", line.node.end, "End what is left then");
+  node_command("undrain", "Let it have addresses again", undrain_node);
   CLI::App* const address = app.add_subcommand("address", "One address of this machine");
   address->require_subcommand(1);
   address->fallthrough();

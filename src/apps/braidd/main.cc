@@ -139,6 +139,20 @@ std::expected<WorkerConfig, config::Problems> config_of_worker(const CommandLine
                       config::waiting_keys((*started)->server, (*wanted)->server)};
 }
 
+// `cluster`: null without one; it lives as long as the server.
+std::function<admin::ClusterFacts()> facts_of(const store::cluster::ClusterGroup* cluster) {
+  if (!cluster) return nullptr;
+  return [cluster] {
+    const store::NodeCounts& counts = cluster->counts();
+    return admin::ClusterFacts{.node = static_cast<uint32_t>(cluster->own_tag().index()),
+                               .there = counts.there,
+                               .serving = counts.serving,
+                               .records = counts.records,
+                               .coming = counts.coming,
+                               .leaving = counts.leaving};
+  };
+}
+
 int run_worker_process(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-worker");
   log::set_component(fmt::format("worker {}", line.index));
@@ -157,6 +171,7 @@ int run_worker_process(const CommandLine& line) {
   enter_worker_sandbox(*config, false);
   std::unique_ptr<store::Group> group;
   store::WorkerGroup* machine = nullptr;
+  const store::cluster::ClusterGroup* cluster = nullptr;
   const auto take_fds = [](size_t count) {
     std::vector<UniqueFd> fds;
     for (size_t i = 0; i < count; ++i) {
@@ -180,6 +195,7 @@ int run_worker_process(const CommandLine& line) {
                                   joined.error().message()));
     }
     machine = &(*joined)->node();
+    cluster = joined->get();
     group = std::move(*joined);
     set_serving_term(&machine->region().serves_until(), [] {
       log::error(
@@ -208,6 +224,7 @@ int run_worker_process(const CommandLine& line) {
                                  .supervisor = ::getppid(),
                                  .version = BRAID_VERSION,
                                  .upgrades = std::move(upgrades),
+                                 .cluster = facts_of(cluster),
                                  .restarts = line.restarts};
   const auto begin = line.when_told ? WorkerBegin::kTakingOver : WorkerBegin::kServing;
   auto server = make_worker_server(config, place, &passed_on, descriptor_limit(), std::move(group),

@@ -15,6 +15,8 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/cluster_addresses.h"
+#include "apps/braidd/cluster_witness.h"
 #include "apps/braidd/first_frame.h"
 #include "apps/braidd/handed_part.h"
 #include "apps/braidd/link.h"
@@ -221,6 +223,8 @@ class SmbWorkerServer final : public WorkerServer {
             .audit = audit_.get()},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
+    // Until it is known which they are.
+    if (!settings.cluster.empty()) engine_->interfaces().set_movable({.are_unknown = true});
     if (begin == WorkerBegin::kServing) serve();
     return {};
   }
@@ -237,6 +241,7 @@ class SmbWorkerServer final : public WorkerServer {
     end_sessions_without_account();
     engine_->end_what_may_not_stay();
     if (config_->server.witness && place_.index == kRpcWorker) start_witness();
+    if (!config_->server.cluster.empty()) start_cluster();
     listen_for_administrators();
   }
   void suspend(std::chrono::steady_clock::time_point end, Connected connected) override {
@@ -316,6 +321,7 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
   void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
+    if (cluster_addresses_) cluster_addresses_->connected(socket.get());
     engine_->adopt(transport::over_tcp(std::move(socket), tcp_options_), std::move(first_frame),
                    arrival);
   }
@@ -356,6 +362,7 @@ class SmbWorkerServer final : public WorkerServer {
   }
   void drain() override {
     control_.reset();
+    cluster_addresses_.reset();
     witness_addresses_.reset();
     if (rpc_) rpc_->stop();
     {
@@ -380,6 +387,58 @@ class SmbWorkerServer final : public WorkerServer {
     return address && config::admits(engine_->settings.server()->hosts, *address);
   }
 
+  void start_cluster() {
+    cluster_addresses_ = std::make_unique<ClusterAddresses>(
+        ClusterAddressesParts{.socket_path = config_->server.cluster,
+                              .released = [this](const auto& address) { end_at(address); },
+                              .changed = [this](const auto& view) { take_view(view); },
+                              .draining = [this](uint32_t node) { move_clients_of(node); },
+                              .connections = [this] { return tcp_connections(); }});
+  }
+  // Thread: that of the cluster's addresses, for these four.
+  void end_at(const IpAddress& address) {
+    size_t count = rpc_ ? rpc_->end_connections_at(address) : 0;
+    for (const auto& connection : engine_->connections()) {
+      const auto local = IpAddress::of(connection->transport().local().data());
+      if (!local || !local->same_address(address)) continue;
+      connection->disconnect();
+      ++count;
+    }
+    if (count > 0) {
+      log::info("{} connections to {} ended, as that is another node's now", count,
+                address.to_string());
+    }
+  }
+  void take_view(const ClusterView& view) {
+    network::MovableAddresses movable;
+    for (const auto& each : view.addresses) movable.addresses.push_back(each.address);
+    engine_->interfaces().set_movable(std::move(movable));
+    if (cluster_witness_) cluster_witness_->take(view, place_.cluster().serving);
+  }
+  void move_clients_of(uint32_t node) {
+    if (!rpc_) return;
+    const auto moved = rpc_->witness().move_group_away(group_of(node));
+    if (moved) {
+      log::info("node {} is drained: {} registrations with Witness were told to use other nodes",
+                node, *moved);
+    } else {
+      log::warn("node {} is drained, and Witness knows no address of another node for its clients",
+                node);
+    }
+  }
+  std::vector<store::ctdb::TcpConnection> tcp_connections() {
+    std::vector<store::ctdb::TcpConnection> all;
+    for (const auto& connection : engine_->connections()) {
+      transport::Transport& transport = connection->transport();
+      if (transport.remote_memory()) continue;  // over a card
+      const auto client = IpAddress::of(transport.peer().data());
+      const auto server = IpAddress::of(transport.local().data());
+      if (!client || !server) continue;
+      all.push_back({{*client, transport.peer().port()}, {*server, transport.local().port()}});
+    }
+    return all;
+  }
+
   // The registrations of all clients, and what clients of other workers are told, are here.
   void start_witness() {
     const config::Server& settings = config_->server;
@@ -394,7 +453,14 @@ class SmbWorkerServer final : public WorkerServer {
                                 .directory = directory_.directory(),
                                 .server_names = std::move(names),
                                 .witness_port = static_cast<uint16_t>(settings.witness_port_used)});
-    witness_addresses_.emplace(settings, netbios, rpc_->witness());
+    if (!place_.cluster) {
+      witness_addresses_.emplace(settings, netbios, rpc_->witness());
+      return;
+    }
+    cluster_witness_.emplace(rpc_->witness());
+    witness_addresses_.emplace(
+        settings, group_of(place_.cluster().node), rpc_->witness(),
+        [this](const auto& address) { return engine_->interfaces().is_movable(address); });
   }
 
   Result<void> begin_with_cards(UniqueFd link) {
@@ -541,7 +607,9 @@ class SmbWorkerServer final : public WorkerServer {
   // Of Witness, where it is on and this is the worker that has it.
   std::optional<smb2::RpcLogons> rpc_logons_;
   std::optional<rpc::tcp::Server> rpc_;
+  std::optional<ClusterWitness> cluster_witness_;  // of a node
   std::optional<WitnessAddresses> witness_addresses_;
+  std::unique_ptr<ClusterAddresses> cluster_addresses_;  // null: no cluster
   std::unique_ptr<admin::ControlServer> control_;
   // Of SMB Direct, where there is a process with the cards.
   std::mutex arrivals_;  // held while one is given to the engine

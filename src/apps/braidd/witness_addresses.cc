@@ -16,6 +16,12 @@ namespace braid::braidd {
 
 namespace witness = rpc::witness;
 
+namespace {
+
+constexpr int kLookEveryMs = 500;
+
+}  // namespace
+
 std::map<witness::IpAddress, witness::State> addresses_of(
     const std::vector<network::Offer>& offers) {
   std::map<witness::IpAddress, witness::State> addresses;
@@ -36,8 +42,12 @@ std::map<witness::IpAddress, witness::State> addresses_of(
 }
 
 WitnessAddresses::WitnessAddresses(const config::Server& settings, std::string group,
-                                   witness::Service& witness)
-    : settings_(settings), group_(std::move(group)), witness_(witness) {
+                                   witness::Service& witness,
+                                   std::function<bool(const IpAddress&)> is_movable)
+    : settings_(settings),
+      group_(std::move(group)),
+      witness_(witness),
+      is_movable_(std::move(is_movable)) {
   auto netlink = network::Netlink::open();
   stop_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
   if (!netlink || !stop_) {
@@ -63,7 +73,8 @@ WitnessAddresses::~WitnessAddresses() {
 void WitnessAddresses::run() {
   for (;;) {
     std::array<pollfd, 2> waits{{{stop_.get(), POLLIN, 0}, {netlink_->fd(), POLLIN, 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0) continue;
+    // Nothing says when a cluster calls an address movable.
+    if (::poll(waits.data(), waits.size(), is_movable_ ? kLookEveryMs : -1) < 0) continue;
     if (waits[0].revents != 0) return;
     tell();
   }
@@ -79,7 +90,11 @@ void WitnessAddresses::tell() {
   const auto route = [](const IpAddress&, const IpAddress&, uint32_t) {
     return network::Route::kOther;
   };
-  const auto now = addresses_of(network::judge_addresses(state_, {}, settings_, {}, route));
+  auto offers = network::judge_addresses(state_, {}, settings_, {}, route);
+  if (is_movable_) {
+    std::erase_if(offers, [&](const auto& each) { return is_movable_(each.address.address); });
+  }
+  const auto now = addresses_of(offers);
   for (const auto& [address, state] : std::exchange(told_, now)) {
     if (now.contains(address)) continue;
     log::info("Witness: {} is gone", address.text());

@@ -14,6 +14,7 @@ Connection::Connection(Parts parts)
       stream_(std::move(parts.stream)),
       witness_(parts.association.witness),
       number_(parts.association.number),
+      server_host_(parts.association.server_address),
       stranger_{.account_name = {},
                 .domain_name = {},
                 .sid = {},

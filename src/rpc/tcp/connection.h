@@ -47,6 +47,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void disconnect() { stream_->close(); }
 
   uint64_t number() const { return number_; }
+  // The address of ours that it came to.
+  const std::string& server_host() const { return server_host_; }
 
  private:
   Task<Result<void>> take(Bytes bytes);
@@ -59,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const transport::ByteStreamPtr stream_;
   witness::Service* const witness_;
   const uint64_t number_;
+  const std::string server_host_;
   const CallerInfo stranger_;  // who calls without a logon
   const std::chrono::nanoseconds stranger_time_;
   Association association_;

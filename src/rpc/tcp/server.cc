@@ -84,6 +84,18 @@ bool Server::end_connection(uint64_t number) {
   return true;
 }
 
+size_t Server::end_connections_at(const IpAddress& address) {
+  size_t count = 0;
+  auto state = state_.lock();
+  for (const auto& [number, connection] : state->connections) {
+    const auto local = IpAddress::parse(connection->server_host());
+    if (!local || !local->same_address(address)) continue;
+    connection->disconnect();
+    ++count;
+  }
+  return count;
+}
+
 Task<void> Server::watch_time() {
   Reactor& reactor = parts_.reactors.timers();
   co_await reactor.next_turn();

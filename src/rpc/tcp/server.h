@@ -12,6 +12,7 @@
 #include "auth/authenticator.h"
 #include "base/bytes.h"
 #include "base/guarded.h"
+#include "base/ip_address.h"
 #include "base/unique_fd.h"
 #include "rpc/directory.h"
 #include "rpc/epm/endpoint.h"
@@ -56,6 +57,8 @@ class Server {
 
   // Whether there was such a connection; it ends with its registrations.
   bool end_connection(uint64_t number);
+  // Those to this address of ours: it has gone to another machine. How many.
+  size_t end_connections_at(const IpAddress& address);
 
   witness::Service& witness() { return witness_; }
   size_t connections() const { return state_.lock()->connections.size(); }

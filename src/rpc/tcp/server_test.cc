@@ -335,6 +335,18 @@ TEST_F(TcpServer, ManyCallsAtOnceAreAllAnswered) {
   }
 }
 
+TEST_F(TcpServer, ConnectionsToAnAddressThatHasGoneEnd) {
+  start();
+  auto [client, security] = logged_on(AuthLevel::kIntegrity);
+  (void)register_client(client, *security);
+  EXPECT_EQ(server_->end_connections_at(*IpAddress::parse("192.0.2.1")), 0u);
+  EXPECT_EQ(server_->witness().entries().size(), 1u);
+  EXPECT_EQ(server_->end_connections_at(*IpAddress::parse("127.0.0.1")), 1u);
+  EXPECT_TRUE(client.has_ended());
+  wait_until([&] { return host_.places == 0; });
+  EXPECT_TRUE(server_->witness().entries().empty());
+}
+
 TEST_F(TcpServer, AdministratorsEndConnections) {
   start();
   auto [client, security] = logged_on(AuthLevel::kIntegrity);

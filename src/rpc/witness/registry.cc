@@ -241,6 +241,28 @@ Registry::MoveResult Registry::move_away(const IpAddress& address, TimePoint now
   return moved;
 }
 
+Registry::MoveResult Registry::move_group_away(std::string_view group_name, TimePoint now) {
+  std::vector<AddressState> others;
+  std::set<IpAddress> own;
+  for (const Interface& interface : interfaces_) {
+    if (interface.group_name == group_name) {
+      own.insert(interface.address);
+    } else if (interface.state == State::kAvailable) {
+      others.push_back({interface.address, interface.state});
+    }
+  }
+  if (own.empty()) return std::unexpected(Refusal::kUnknown);
+  if (others.empty()) return std::unexpected(Refusal::kUnavailable);
+  Moved moved;
+  for (auto& [handle, registration] : registrations_) {
+    if (!registration.address || !own.contains(*registration.address)) continue;
+    ++moved.registrations;
+    registration.move = others;
+    deliver(handle, registration, now, moved.completions);
+  }
+  return moved;
+}
+
 Registry::MoveResult Registry::move_share(std::string_view client_name, std::string_view share_name,
                                           std::string_view destination, TimePoint now,
                                           Reach reach) {

@@ -134,6 +134,8 @@ class Registry {
                           Reach reach = Reach::kInterfaces);
   // Of clients that registered for this address, to all others that are available.
   MoveResult move_away(const IpAddress& address, TimePoint now);
+  // The same for all addresses of this InterfaceGroupName: a machine that is to be empty.
+  MoveResult move_group_away(std::string_view group_name, TimePoint now);
   MoveResult move_share(std::string_view client_name, std::string_view share_name,
                         std::string_view destination, TimePoint now,
                         Reach reach = Reach::kInterfaces);

@@ -301,5 +301,29 @@ TEST_F(WitnessRegistry, WhoWatchesAnAddressIsMovedAwayFromIt) {
             Refusal::kUnavailable);
 }
 
+// All addresses of one machine, to those of others that can be used.
+TEST_F(WitnessRegistry, WhoWatchesAMachineIsMovedAwayFromIt) {
+  const auto of_other = [](const char* address, State state) {
+    return Interface{"NODE2", state, *IpAddress::parse(address), true};
+  };
+  registry_.set_interface(of_other("192.0.2.3", State::kUnavailable), kStart);
+  EXPECT_EQ(registry_.move_group_away("NODE1", kStart).error(), Refusal::kUnavailable);
+  EXPECT_EQ(registry_.move_group_away("NODE3", kStart).error(), Refusal::kUnknown);
+  registry_.set_interface(of_other("192.0.2.4", State::kAvailable), kStart);
+  const Handle first = registered();
+  const Handle second = registered(request("192.0.2.2"));
+  const Handle elsewhere = registered(request("192.0.2.4"));
+  for (const Handle& each : {first, second, elsewhere}) ASSERT_FALSE(notify(each));
+  const auto moved = registry_.move_group_away("NODE1", kStart);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->registrations, 2u);
+  ASSERT_EQ(moved->completions.size(), 2u);
+  for (const Completion& each : moved->completions) {
+    EXPECT_EQ(each.notice->type, NoticeType::kClientMove);
+    EXPECT_EQ(each.notice->addresses,
+              std::vector<AddressState>({{*IpAddress::parse("192.0.2.4"), State::kAvailable}}));
+  }
+}
+
 }  // namespace
 }  // namespace braid::rpc::witness

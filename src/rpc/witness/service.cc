@@ -64,6 +64,11 @@ Service::MoveResult Service::move_away(const IpAddress& address) {
   return finish(std::move(moved));
 }
 
+Service::MoveResult Service::move_group_away(std::string_view group_name) {
+  auto moved = registry_.lock()->move_group_away(group_name, now_());
+  return finish(std::move(moved));
+}
+
 Service::MoveResult Service::move_share(std::string_view client_name, std::string_view share_name,
                                         std::string_view destination, Reach reach) {
   auto moved = registry_.lock()->move_share(client_name, share_name, destination, now_(), reach);

@@ -37,6 +37,7 @@ class Service {
   MoveResult move_clients(std::string_view client_name, std::string_view destination,
                           Reach reach = Reach::kInterfaces);
   MoveResult move_away(const IpAddress& address);
+  MoveResult move_group_away(std::string_view group_name);
   MoveResult move_share(std::string_view client_name, std::string_view share_name,
                         std::string_view destination, Reach reach = Reach::kInterfaces);
   void expire();

@@ -164,6 +164,22 @@ TEST_F(TreeConnects, RelatedRequestsAreOfTheTreeThatWasConnected) {
   EXPECT_EQ(answer->status(), kSuccess);
 }
 
+// [MS-SMB2] 3.3.5.7: a share that all nodes serve.
+TEST_F(TreeConnects, SharesOfAClusterAreScaledOut) {
+  config::Server settings = Engine::lenient();
+  settings.cluster = "/run/ctdb/ctdbd.socket";
+  Engine node(settings);
+  RawClient by{node};
+  ASSERT_TRUE(by.log_on());
+  EXPECT_EQ(connected(by).capabilities, wire::ShareCapabilities::kScaleout);
+  EXPECT_EQ(connected(by, "IPC$").capabilities, 0u);
+  RawClient old{node, ClientGuid{{8}}};
+  ASSERT_TRUE(old.log_on(Dialect::kSmb210));
+  EXPECT_EQ(connected(old).capabilities, 0u);
+  by.close();
+  old.close();
+}
+
 // [MS-SMB2] 3.3.5.7: a share that a witness tells of.
 TEST_F(TreeConnects, WitnessedSharesAreThoseOfACluster) {
   config::Server settings = Engine::lenient();

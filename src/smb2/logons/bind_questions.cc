@@ -31,6 +31,13 @@ BindQuestions::BindQuestions(LogonServices& logons, FileServices& files, OtherWo
 Task<BindVerdict> BindQuestions::judge(SessionId session, BindAttempt attempt, Executor& executor) {
   const size_t owner = SessionTable::worker_of(session);
   if (!workers_.is_other(owner)) co_return BindVerdict{};
+  store::Group& group = *workers_.group();
+  if (group.records().is_spread()) {
+    // It has the session, which its client keeps: STATUS_USER_SESSION_DELETED would end that too.
+    BindVerdict refused;
+    if (group.living(owner).value != 0) refused.status = NtStatus::kRequestNotAccepted;
+    co_return std::move(refused);
+  }
   const auto answer =
       co_await questions_.ask(owner, bytes_of(BindQuestion{session, attempt}), executor);
   if (!answer) {

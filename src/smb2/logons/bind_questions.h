@@ -22,7 +22,8 @@ struct BindQuestion {
   static Result<BindQuestion> decode(wire::Reader& r);
 };
 
-// [MS-SMB2] 3.3.5.5, a bind to a session that is not this worker's. Topic::kBinds. Owned by
+// [MS-SMB2] 3.3.5.5, a bind to a session that is not this worker's. Topic::kBinds. One of a worker
+// on another machine is refused without a question: all channels of a session are on one. Owned by
 // LogonServices. Thread: any.
 class BindQuestions {
  public:

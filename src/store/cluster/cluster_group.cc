@@ -60,6 +60,8 @@ ClusterGroup::~ClusterGroup() {
   reactors_.stop();
 }
 
+const NodeCounts& ClusterGroup::counts() const { return node_->region().slot(kKeeperArena).counts; }
+
 void ClusterGroup::start() {
   is_started_ = true;
   telling_ = std::thread([this] { tell_of_ends(); });

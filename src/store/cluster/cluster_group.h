@@ -45,6 +45,8 @@ class ClusterGroup final : public Group, private ctdb::ClientSink {
 
   // What only those of one machine have.
   WorkerGroup& node() { return *node_; }
+  // What the keeper said last.
+  const NodeCounts& counts() const;
 
   WorkerTag own_tag() const override { return node_->own_tag(); }
   size_t size() const override { return kNodesMax; }

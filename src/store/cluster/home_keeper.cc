@@ -173,8 +173,24 @@ void HomeKeeper::worker_ended(uint32_t process) {
 Task<void> HomeKeeper::watch() {
   while (!is_over_) {
     co_await look();
+    count();
     co_await parts_.reactor.sleep_for(kLookEvery);
   }
+}
+
+void HomeKeeper::count() {
+  uint32_t there = 1u << *node_;
+  uint32_t serving = is_serving_ && !is_leaving_ ? there : 0;
+  for (const auto& [node, peer] : peers_) {
+    there |= 1u << node;
+    if (peer.is_serving) serving |= 1u << node;
+  }
+  NodeCounts& counts = parts_.region.slot(kKeeperArena).counts;
+  counts.records = owned_.size();
+  counts.coming = moving_.size();
+  counts.leaving = given_.size();
+  counts.there = there;
+  counts.serving = serving;
 }
 
 Task<void> HomeKeeper::look() {

@@ -171,6 +171,7 @@ class HomeKeeper final : public ctdb::ClientSink {
   void extend_term();
   bool is_term_over();
   Task<void> watch();
+  void count();
   Task<void> look();
   Task<void> say_goodbye();
 

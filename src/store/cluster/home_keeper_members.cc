@@ -68,6 +68,7 @@ Task<void> HomeKeeper::join_once(Joining worker) {
     log::info("node {} of the cluster serves, with {} others", *node_, peers_.size());
   }
   for (const auto& [node, peer] : peers_) say_hello(node);
+  count();
   parts_.to_worker({.kind = KeeperMessage::Kind::kJoined, .number = worker.number, .more = *node_});
 }
 

@@ -19,20 +19,6 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kTick{1};
 
-Result<UniqueFd> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail_os(ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return fail_last_os();
-  // Done at once or not at all: EAGAIN, when too many are ahead.
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail_last_os();
-  }
-  return fd;
-}
-
 Bytes bytes_of(uint32_t number) {
   Bytes bytes;
   wire::Writer(bytes).u32(number);
@@ -48,6 +34,20 @@ Bytes encoded(const T& value) {
 }
 
 }  // namespace
+
+Result<UniqueFd> Client::connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail_os(ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return fail_last_os();
+  // Done at once or not at all: EAGAIN, when too many are ahead.
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return fail_last_os();
+  }
+  return fd;
+}
 
 // One connection. Kept alive by the waits that are under way; says nothing to its client once it
 // has ended. Thread: the reactor's.
@@ -355,21 +355,25 @@ Task<Result<bool>> Client::is_registered(uint32_t pnn, uint32_t process, uint64_
   co_return fail(answer.error());
 }
 
-Task<Result<std::vector<PublicAddress>>> Client::public_addresses() {
-  BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetPublicAddresses, {}));
+Task<Result<std::vector<PublicAddress>>> Client::public_addresses(uint32_t pnn) {
+  BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetPublicAddresses, {}, 0, pnn));
   co_return decode_public_addresses(answer.data);
 }
 
-Task<Result<uint32_t>> Client::tunable(std::string_view name) {
-  Bytes text;
-  wire::Writer w(text);
-  w.u32(static_cast<uint32_t>(name.size()) + 1);
-  w.bytes(as_bytes(name));
-  w.u8(0);
-  BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetTunable, std::move(text)));
-  wire::Reader r(answer.data);
-  const uint32_t value = r.u32();
-  co_return r.finish(value);
+Task<Result<bool>> Client::is_recovering() {
+  BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetRecoveryMode, {}));
+  co_return answer.status != 0;
+}
+
+Task<Result<uint32_t>> Client::tunable(std::string name) {
+  BRAID_CO_TRY(const Answer answer,
+               co_await control(Control::kGetTunable, encoded(TunableName{std::move(name)})));
+  co_return decode_number(answer.data);
+}
+
+Task<Result<void>> Client::set_disabled(bool is_disabled) {
+  BRAID_CO_CHECK(co_await control(is_disabled ? Control::kDisableNode : Control::kEnableNode, {}));
+  co_return Result<void>();
 }
 
 Task<Result<uint32_t>> Client::attach(std::string name) {

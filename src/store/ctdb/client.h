@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
@@ -70,6 +71,9 @@ class Client {
   static constexpr size_t kUnsentMax = size_t{16} << 20;
   static constexpr size_t kRequestsMax = 65'536;
 
+  // A socket to whoever listens there, at once.
+  static Result<UniqueFd> connect_to(const std::string& path);
+
   Client(Reactor& reactor, ClientOptions options, ClientSink& sink);
   ~Client();
 
@@ -90,9 +94,14 @@ class Client {
   // Whether the process of that node, by its number there, has registered for `number`. False too
   // when ctdbd cannot reach the node.
   Task<Result<bool>> is_registered(uint32_t pnn, uint32_t process, uint64_t number);
-  Task<Result<std::vector<PublicAddress>>> public_addresses();
-  // What ctdbd goes by, by its name in ctdb-tunables(7). EREMOTEIO: there is no such.
-  Task<Result<uint32_t>> tunable(std::string_view name);
+  // As that node has them: of those in its own list, who has each.
+  Task<Result<std::vector<PublicAddress>>> public_addresses(uint32_t pnn = kThisNode);
+  // Whether the cluster is being put in order, and nothing else goes on meanwhile.
+  Task<Result<bool>> is_recovering();
+  // By its name, without regard to case. EREMOTEIO: there is none.
+  Task<Result<uint32_t>> tunable(std::string name);
+  // Of this node: whether it may have addresses that move. An administrator's wish.
+  Task<Result<void>> set_disabled(bool is_disabled);
   // Makes the volatile database if there is none yet. Its number is the same on all nodes.
   Task<Result<uint32_t>> attach(std::string name);
   // Where this node's part of it is, and with which flags of TDB it is to be opened.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "store/ctdb/drain_notice.h"
 #include "store/ctdb/packets.h"
 
 namespace braid::store::ctdb {
@@ -42,6 +43,9 @@ void check_packet(ByteView packet) {
   check<TcpConnection>(reply->data);
   check<RecordHeader>(reply->data);
   check<Deletion>(reply->data);
+  check<TunableName>(reply->data);
+  check<DrainNotice>(reply->data);
+  static_cast<void>(decode_number(reply->data));
   static_cast<void>(decode_text(reply->data));
   static_cast<void>(decode_address_text(reply->data));
   if (const auto nodes = decode_nodes(reply->data)) {

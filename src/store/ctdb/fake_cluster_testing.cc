@@ -276,12 +276,27 @@ void FakeCluster::on_control(Peer& peer, const Header& header, const ControlRequ
       w.u32(databases_.emplace(*name, 0x1000 + databases_.size()).first->second);
       break;
     }
+    case Control::kGetRecoveryMode: {
+      // A leader says so all the time.
+      Bytes leader;
+      wire::Writer(leader).u32(0);
+      tell(peer.node, {.to = kLeader, .payload = leader});
+      break;
+    }
+    case Control::kDisableNode:
+      node.flags |= Node::kDisabled;
+      break;
+    case Control::kEnableNode:
+      node.flags &= ~Node::kDisabled;
+      break;
     case Control::kGetTunable: {
-      r.skip(4);
-      const auto name = decode_text(r.rest());
-      const auto found = name ? tunables_.find(*name) : tunables_.end();
-      status = found == tunables_.end() ? -1 : 0;
-      if (status == 0) w.u32(found->second);
+      const auto asked = TunableName::decode(r);
+      const auto found = asked ? tunables_.find(asked->name) : tunables_.end();
+      if (found == tunables_.end()) {
+        status = -1;
+      } else {
+        w.u32(found->second);
+      }
       break;
     }
     case Control::kGetDatabasePath:

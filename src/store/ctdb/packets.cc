@@ -277,6 +277,25 @@ void Deletion::encode(Writer& w) const {
   w.bytes(key);
 }
 
+Result<TunableName> TunableName::decode(Reader& r) {
+  const ByteView text = r.bytes(r.u32());
+  if (!r.ok()) return fail(r.error());
+  BRAID_TRY(std::string name, decode_text(text));
+  return TunableName{std::move(name)};
+}
+
+void TunableName::encode(Writer& w) const {
+  w.u32(static_cast<uint32_t>(name.size() + 1));
+  w.bytes(as_bytes(name));
+  w.u8(0);
+}
+
+Result<uint32_t> decode_number(ByteView data) {
+  Reader r(data);
+  const uint32_t number = r.u32();
+  return r.finish(number);
+}
+
 Result<std::string> decode_text(ByteView data) {
   const auto end = std::ranges::find(data, uint8_t{0});
   if (end == data.end()) return fail(Error::malformed());

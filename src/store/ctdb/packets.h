@@ -40,6 +40,7 @@ enum class Operation : uint32_t {
 
 enum class Control : uint32_t {
   kGetDatabasePath = 4,
+  kGetRecoveryMode = 15,
   kAttach = 18,  // a volatile database
   kRegister = 23,
   kDeregister = 24,
@@ -53,11 +54,15 @@ enum class Control : uint32_t {
   kGetRunState = 138,
   kGetDatabaseFlags = 149,
   kCheckProcess = 151,  // whether this process of the node has registered for this number
+  kDisableNode = 157,
+  kEnableNode = 158,
 };
 
 // To whom a message is: a number that processes of a node register for. Those of the cluster's
 // events are ctdbd's own.
 inline constexpr uint64_t kReconfigured = 0xF200000000000000;  // nodes came or went, it is over
+// Every second or so, from the node that leads: its number, of 32 bits.
+inline constexpr uint64_t kLeader = 0xF101000000000000;
 inline constexpr uint64_t kAddressReleased = 0xF300000000000000;
 inline constexpr uint64_t kAddressTaken = 0xF301000000000000;
 inline constexpr uint64_t kAddressesReallocated = 0xF302000000000000;  // of releases after 4.17
@@ -222,6 +227,16 @@ struct Deletion {
   static Result<Deletion> decode(wire::Reader& r);
   void encode(wire::Writer& w) const;
 };
+
+// What Control::kGetTunable asks for: the value of that name.
+struct TunableName {
+  std::string name;
+
+  static Result<TunableName> decode(wire::Reader& r);
+  void encode(wire::Writer& w) const;
+};
+// Of a leader, and of a tunable.
+Result<uint32_t> decode_number(ByteView data);
 
 // Texts and paths are up to a zero, which is the last byte.
 Result<std::string> decode_text(ByteView data);

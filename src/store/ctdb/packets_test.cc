@@ -236,6 +236,24 @@ TEST(CtdbPackets, ConnectionOfAClient) {
   EXPECT_EQ(again, bytes);
 }
 
+TEST(CtdbPackets, TunableIsAskedForByItsName) {
+  Bytes bytes;
+  Writer w(bytes);
+  TunableName{"NoIPFailback"}.encode(w);
+  EXPECT_EQ(bytes, unhex("0d000000 4e6f49504661696c6261636b00"));
+  Reader r(bytes);
+  const auto name = TunableName::decode(r);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->name, "NoIPFailback");
+  Reader cut(ByteView(bytes).first(bytes.size() - 1));
+  EXPECT_EQ(TunableName::decode(cut).error(), Error::truncated());
+  bytes.back() = 'x';
+  Reader unended(bytes);
+  EXPECT_EQ(TunableName::decode(unended).error(), Error::malformed());
+  EXPECT_EQ(decode_number(unhex("05000000")), 5u);
+  EXPECT_EQ(decode_number(unhex("050000")).error(), Error::truncated());
+}
+
 TEST(CtdbPackets, DeletionAsItWasTaken) {
   const Bytes key = unhex("6b65792d6f6e6500");
   Bytes bytes;

@@ -30,6 +30,15 @@ using wire::Access;
 using wire::CreateAction;
 using wire::CreateOptions;
 
+// [MS-SMB2] 3.3.5.9, 3.3.5.9.8 and 3.3.5.9.11: what a share of STYPE_CLUSTER_SOFS gives at most,
+// which no node need be asked about. Ours hold more between nodes (docs/protocol.md).
+void limit_to_reading(filestate::OpenRequest& open) {
+  if (open.lease) open.lease->state = open.lease->state & filestate::Caching::kRead;
+  if (open.requested_oplock == filestate::OplockLevel::kBatch) {
+    open.requested_oplock = filestate::OplockLevel::kLevelII;
+  }
+}
+
 // [MS-SMB2] 3.3.5.9: a lease without a context, or before 2.1, is none.
 void ask_for_caching(const CreateAttempt& attempt, filestate::OpenRequest& open) {
   const Negotiated& negotiated = attempt.request.connection->negotiated;
@@ -79,6 +88,10 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
   ask_for_caching(attempt, open);
+  if (attempt.request.tree_connect->share->compat == config::Compat::kWindows &&
+      negotiated.is_smb3() && attempt.request.files.file_table.is_spread()) {
+    limit_to_reading(open);
+  }
   return open;
 }
 
