@@ -12,5 +12,8 @@ inline constexpr int kBadText = 2;
 // Of the process with the network cards, and not the program's: there are none, so it is not
 // started again until somebody asks for it.
 inline constexpr int kNoCards = 3;
+// Of a worker on a node of a cluster, and not the program's: its term is over, as its keeper did
+// not make it longer.
+inline constexpr int kTermOver = 4;
 
 }  // namespace braid::braidd

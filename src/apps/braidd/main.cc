@@ -201,7 +201,7 @@ int run_worker_process(const CommandLine& line) {
       log::error(
           "this node has not heard from its cluster for too long, and others may go on "
           "without it: all connections are closed");
-      ::_exit(kCannotRun);
+      ::_exit(kTermOver);
     });
   } else if (line.workers > 1) {
     auto fds = take_fds(store::GroupResources::descriptors(line.workers));

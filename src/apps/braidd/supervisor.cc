@@ -138,6 +138,9 @@ void Supervisor::child_ended(size_t index, int status) {
     send_message(now_.keeper().control.get(), MessageKind::kWorkerEnded,
                  static_cast<uint64_t>(child.pid));
   }
+  // One that hangs is not there for the next worker either. If it has ended, another has not begun.
+  const bool is_over = WIFEXITED(status) && WEXITSTATUS(status) == kTermOver;
+  if (now_.has_keeper() && is_over && now_.keeper().pid >= 0) ::kill(now_.keeper().pid, SIGKILL);
   child.pid = -1;
   child.control.reset();
   if (upgrade_ && upgrade_->is_before_leaving()) {
