@@ -236,7 +236,7 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
       lose(of, open, seen[i].error());
       continue;
     }
-    forget_listing(open);
+    if (!kept_listings_.contains(open.file_id.persistent)) forget_listing(open);
     if (changed.contains(seen[i]->key)) drop_caching(open);
     const auto until = now + open.changes.durable_terms.timeout;
     const std::string_view record = open.record;

@@ -55,6 +55,9 @@ class PersistentHandles {
   // once.
   std::expected<void, std::string> begin(std::shared_ptr<const Share> share,
                                          std::unique_ptr<store::LogFolder> folder, Server server);
+  // Its client has not lost its connection, which a process before this one has handed over: what
+  // it has cached of this directory is true for as long as that has told it. Before begin().
+  void keep_listing(uint64_t persistent_id) { kept_listings_.insert(persistent_id); }
   // Whether any share has them.
   bool any() const { return any_.load(std::memory_order_relaxed); }
   // The server stops: those that nobody has asked for yet are not known here any more.
@@ -154,6 +157,7 @@ class PersistentHandles {
   std::atomic<bool> any_ = false;
   Guarded<State, LockRank::kHandles> state_;
   bool may_sleep_ = false;
+  std::unordered_set<uint64_t> kept_listings_;
   SleepingOpens sleepers_{[this](SleepingOpens::Sleeper sleeper) { restore(std::move(sleeper)); }};
 };
 

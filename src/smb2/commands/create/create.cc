@@ -168,6 +168,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   BRAID_CO_TRY(state.descriptors, request.files.fds.take_files(*request.principal.identity));
   state.file_id = request.files.file_ids.next();
 
+  // Each attempt that has to wait leaves everything as it was.
+  request.repeatable = request.message;
   LeaseWait lease;
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();
