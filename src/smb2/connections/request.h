@@ -141,6 +141,8 @@ class Request {
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;
+  // The file of the open that it has closed, which is not `open` any more.
+  std::optional<FileKey> closed;
   // The key the answer is signed with, if not the channel's: SESSION_SETUP.
   std::shared_ptr<const crypto::SigningKey> reply_signing_key;
   // Which rule refuses, where the status does not say it: for the audit.

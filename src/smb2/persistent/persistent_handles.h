@@ -89,9 +89,10 @@ class PersistentHandles {
   };
   // Before an answer that tells of a change on the share, and before a file is changed for which
   // somebody may have lost his caching: all that has happened up to now is on the disk, as far as
-  // it can be written. An error: of an open of these files, or with this lease, it cannot be. What
-  // cannot be written of others holds up who asks about them. At once, for a share without such
-  // handles. Continues on `executor` if it had to wait.
+  // it can be written, but for opens of other files that have begun or ended. An error: of an open
+  // of these files, or with this lease, it cannot be. What cannot be written of others holds up who
+  // asks about them. At once, for a share without such handles. Continues on `executor` if it had
+  // to wait.
   Task<Result<void>> settle(const Share& share, About about, Executor& executor);
   // The same, and the thread waits: one that may wait for a disk.
   Result<void> settle_now(const Share& share, About about);
