@@ -109,6 +109,7 @@ struct ShareRules {
   Compat compat = Compat::kSpec;
   // Clients may have persistent handles, and what they write is on the disk when it is answered.
   bool continuous_availability = false;
+  bool scale_out = false;  // clients may cache what they read, and nothing else
   Compress compress = Compress::kAsked;
   bool posix = true;  // with the SMB3 POSIX Extensions, for clients that have them
   LocalAccess local_access = LocalAccess::kNotify;

@@ -208,6 +208,10 @@ TEST(Config, DialectsAndEncryptionMustFit) {
                          "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
               ElementsAre("braid.toml:4: encrypt = true needs max_dialect \"3.0\" or newer in "
                           "[server]; change one of them"));
+  EXPECT_THAT(complaints("[[share]]\nname = \"a\"\npath = \"/\"\nscale_out = true\n"
+                         "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
+              ElementsAre("braid.toml:4: scale_out = true needs max_dialect \"3.0\" or newer in "
+                          "[server]; change one of them"));
   EXPECT_THAT(complaints("[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"
                          "encryption = \"required\"\n")
                   .at(0),

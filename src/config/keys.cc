@@ -591,6 +591,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "answered, and so is every open. Serve the folder by one such share and by nothing else. "
      "Needs workers = 1.",
      flag<&Share::continuous_availability, Share>},
+    {"scale_out", "true or false", shown<&Share::scale_out, Share>,
+     "Whether clients are told that the share is a scale-out one, and may cache what they have "
+     "read "
+     "of its files and nothing else. So nobody has to wait until another client has given "
+     "something up, and a file that is closed is closed on the server too; writing many small "
+     "files, or opening the same ones again and again, is slower. For clients with SMB 3.",
+     flag<&Share::scale_out, Share>},
     {"compress", R"("off", "asked" or "always")", shown<&Share::compress, Share>,
      "Which files and long listings go out compressed, to clients that can, if that makes them "
      "smaller. off: none; asked: those that a client asks it of, or asked for in a compressed "

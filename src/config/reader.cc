@@ -172,6 +172,7 @@ struct Reader::Tree {
       if (const auto name = lines.find("name"); name != lines.end()) {
         reader.file_systems_.emplace_back(share.file_system, name->second);
       }
+      if (share.scale_out) reader.scale_out_lines_.push_back(lines.at("scale_out"));
       if (share.max_connections != 0) reader.limited_lines_.push_back(lines.at("max_connections"));
       if (share.force_user == "root") {
         reader.add(lines.at("force_user"),
@@ -305,6 +306,10 @@ void Reader::check_server(const Server& server) {
       add(line,
           "continuous_availability = true needs max_dialect \"3.0\" or newer in [server]; change "
           "one of them");
+    }
+    for (const uint32_t line : scale_out_lines_) {
+      add(line,
+          "scale_out = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
     }
   }
   if (is_memory_limit_too_low(server)) {

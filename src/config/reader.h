@@ -46,6 +46,7 @@ class Reader {
   std::vector<uint32_t> guest_lines_;                        // of shares that let guests in
   std::vector<uint32_t> encrypt_lines_;                      // of shares that insist on encryption
   std::vector<std::pair<uint32_t, uint32_t>> file_systems_;  // of each share, with its line
+  std::vector<uint32_t> scale_out_lines_;                    // of shares with scale_out
   std::vector<uint32_t> limited_lines_;                      // of shares with max_connections
   std::vector<uint32_t> strict_lines_;                // of shares with local_access = "strict"
   std::vector<uint32_t> local_locks_lines_;           // of shares with local_locks

@@ -74,6 +74,45 @@ GuardLevel LocalGuard::guard_known(State& state, const FileKey& file, Entry& ent
 
 GuardLevel LocalGuard::guard(const FileKey& file, int descriptor, GuardLevel wanted,
                              GuardedUser user) {
+  return guard_new(file, descriptor, wanted, user, /*is_inherited=*/false);
+}
+
+GuardLevel LocalGuard::inherit(const FileKey& file, int descriptor, GuardLevel wanted,
+                               GuardedUser user) {
+  if (descriptor < 0) return GuardLevel::kNone;
+  const auto is_known = [&] { return state_.lock()->files.contains(file); };
+  const bool was_known = is_known();
+  const GuardLevel level = guard_new(file, descriptor, wanted, user, /*is_inherited=*/true);
+  // What the process before had by this one, the kernel would ask nobody to give back.
+  if (was_known || !is_known()) (void)kernel_.set(descriptor, GuardLevel::kNone);
+  return level;
+}
+
+// Whom the process before has held off: nobody is guarded against him, but he has to wait.
+void LocalGuard::let_in(const FileKey& file, int descriptor, GuardedUser user) {
+  auto own = kernel_.inherit(descriptor);
+  if (!own) return;
+  {
+    auto state = state_.lock();
+    if (state->files.contains(file)) return;
+    state->by_descriptor[own->get()] = file;
+    state->files[file] = {.descriptor = *std::move(own),
+                          .level = GuardLevel::kWrite,
+                          .may_be_read = false,
+                          .user = user,
+                          .breaking = true,
+                          .is_asked = true,
+                          .breaking_since = clock_.monotonic(),
+                          .use = ++state->last_use};
+    ++state->guarded_for[user];
+    count_ = state->files.size();
+    rest(state->resting, file, kRest);
+  }
+  kernel_.wake();
+}
+
+GuardLevel LocalGuard::guard_new(const FileKey& file, int descriptor, GuardLevel wanted,
+                                 GuardedUser user, bool is_inherited) {
   // What is kept beside a file's data the kernel guards for nobody.
   if (wanted == GuardLevel::kNone || file.stream != 0) return GuardLevel::kNone;
   {
@@ -86,6 +125,7 @@ GuardLevel LocalGuard::guard(const FileKey& file, int descriptor, GuardLevel wan
   }
   if (descriptor < 0) return GuardLevel::kNone;
   auto held = kernel_.take(descriptor, wanted);
+  if (!held && is_inherited) let_in(file, descriptor, user);
   if (!held) return GuardLevel::kNone;
 
   bool breaks = false;

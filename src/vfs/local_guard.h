@@ -34,6 +34,8 @@ class KernelLeases {
   // A lease on what `descriptor` has open: `wanted` or less. EAGAIN: somebody has the file open so
   // that there can be none; others say that there is none of this file for us. May block.
   virtual Result<Held> take(int descriptor, GuardLevel wanted) = 0;
+  // A descriptor of its own for one that a process before has taken, whatever has become of that.
+  virtual Result<UniqueFd> inherit(int descriptor) = 0;
   // Changes it, or with kNone gives it back. EAGAIN as above.
   virtual Result<void> set(int descriptor, GuardLevel level) = 0;
   // What it is, or, while somebody is held off, what it has to become.
@@ -92,6 +94,11 @@ class LocalGuard {
   // What of `wanted` is guarded from now on. `descriptor`: the file itself, by whatever open; -1 if
   // it has none. May block.
   GuardLevel guard(const FileKey& file, int descriptor, GuardLevel wanted, GuardedUser user);
+  // The same for an open of a process before this one, which has ended and may have guarded the
+  // file by this very descriptor. Where the kernel wants that back, somebody is held off already,
+  // whom nobody else lets in: clients are asked to give up what they cache, and then he is. With
+  // kNone nothing is guarded by it any more.
+  GuardLevel inherit(const FileKey& file, int descriptor, GuardLevel wanted, GuardedUser user);
   // The server is about to open the file itself: what that breaks, until the last copy is gone, was
   // no local program, unless it goes on breaking then.
   std::shared_ptr<const void> opening(const FileKey& file);
@@ -131,6 +138,9 @@ class LocalGuard {
     uint64_t last_use = 0;
   };
 
+  GuardLevel guard_new(const FileKey& file, int descriptor, GuardLevel wanted, GuardedUser user,
+                       bool is_inherited);
+  void let_in(const FileKey& file, int descriptor, GuardedUser user);
   GuardLevel guard_known(State& state, const FileKey& file, Entry& entry, GuardLevel wanted);
   // Until then nothing is guarded of it, or for him.
   template <class Key>

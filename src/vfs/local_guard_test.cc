@@ -27,6 +27,13 @@ class FakeLeases final : public KernelLeases {
     leases[last] = due_levels[last] = level;
     return Held{std::move(own), level, may_be_read};
   }
+  Result<UniqueFd> inherit(int descriptor) override {
+    UniqueFd own(::dup(descriptor));
+    last = own.get();
+    leases[last] = GuardLevel::kWrite;
+    due_levels[last] = GuardLevel::kNone;
+    return own;
+  }
   Result<void> set(int descriptor, GuardLevel level) override {
     if (level > allowed) return fail_os(EAGAIN);
     leases[descriptor] = due_levels[descriptor] = level;
@@ -108,6 +115,40 @@ TEST_F(LocalGuards, SecondHolderSharesTheGuardAndWriteIsTriedAgain) {
   EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
   EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kWrite);
   EXPECT_EQ(guard.guarded(), 1u);
+}
+
+TEST_F(LocalGuards, WhatTheProcessBeforeHasGuardedStaysGuarded) {
+  kernel.leases[opened] = GuardLevel::kWrite;
+  caching.levels[kFile] = GuardLevel::kWrite;
+  EXPECT_EQ(guard.inherit(kFile, opened, GuardLevel::kWrite, kUser), GuardLevel::kWrite);
+  EXPECT_EQ(guard.guarded(), 1u);
+  EXPECT_EQ(kernel.leases[opened], GuardLevel::kWrite);
+  // By a second open: one guard is enough, and this one may have been the first's in that process.
+  const int other = ::dup(opened);
+  kernel.leases[other] = GuardLevel::kRead;
+  EXPECT_EQ(guard.inherit(kFile, other, GuardLevel::kRead, kUser), GuardLevel::kRead);
+  EXPECT_EQ(kernel.leases[other], GuardLevel::kNone);
+  EXPECT_EQ(guard.inherit(kOther, other, GuardLevel::kNone, kUser), GuardLevel::kNone);
+  EXPECT_EQ(kernel.leases[other], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 1u);
+  ::close(other);
+}
+
+TEST_F(LocalGuards, WhomTheProcessBeforeHeldOffIsLetInOnceClientsHaveGivenWay) {
+  kernel.refuses = true;
+  caching.answers = false;
+  caching.levels[kFile] = GuardLevel::kWrite;
+  EXPECT_EQ(guard.inherit(kFile, opened, GuardLevel::kWrite, kUser), GuardLevel::kNone);
+  EXPECT_GT(kernel.woken, 0);
+  EXPECT_TRUE(guard.advance());
+  EXPECT_EQ(caching.asked, 1);
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kWrite) << "clients have not answered";
+  caching.levels[kFile] = GuardLevel::kNone;
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 0u);
+  kernel.refuses = false;
+  EXPECT_EQ(grant(GuardLevel::kRead), GuardLevel::kNone) << "he has just been let in";
 }
 
 TEST_F(LocalGuards, LastCloseGivesItBack) {

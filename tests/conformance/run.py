@@ -43,6 +43,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -126,6 +127,13 @@ OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams"
 # Persistent handles are there with one worker.
 ONE_WORKER = ("smb2.replay.replay5",)
 
+# Tests that look at what their share says of itself run once more on shares of each kind, one at a time, in the ledger
+# as TEST@SHARE; those with persistent handles are there with one worker. The others of these suites want leases that a
+# scale-out share does not give, and some say so and skip.
+KNOW_SCALE_OUT = re.compile(r"smb2\.replay\.replay(-|[3457]\.)")
+KNOW_FAILOVER = re.compile(r"smb2\.(durable-v2-open|replay\.replay)")
+SHARE_KINDS = {"so": KNOW_SCALE_OUT, "ca_so": KNOW_SCALE_OUT, "ca_fo": KNOW_FAILOVER}
+
 # What Windows does otherwise than its specification: on a share, one for each common one, that does so.
 LIKE_WINDOWS = re.compile(r"smb2\.(replay\.dhv2-pending.*-windows|lock\.replay_broken_windows)")
 
@@ -155,6 +163,15 @@ def torture_tests(binary):
     names = [line.strip() for line in listing.splitlines()]
     return [name for name in names if in_suites(name, RPC) or in_suites(name, MAC)
             or (name.startswith("smb2.") and not NO_TEST.match(name))]
+
+
+def on_kinds(names, args, ledger):
+    """Those that run on other kinds of shares, too, by the names that the ledger has for that."""
+    return [] if args.smbd else [
+        f"{name}@{kind}" for name in names for kind, knows in SHARE_KINDS.items()
+        if knows.match(name) and (args.workers == 1 or not kind.startswith("ca_"))
+        and ledger.get(name, Row()).setting == "loopback"
+        and not any(in_suites(name, (suite,)) and own == kind for suite, own in OWN_SHARE.items())]
 
 
 def select(names, args):
@@ -196,6 +213,7 @@ class Runner:
         self.args, self.scratch, self.setting, self.ledger = args, scratch, setting, ledger
         self.server = self.networks = None
         self.realm = None  # the KDC's directory
+        self.kinds = {kind: threading.Lock() for kind in SHARE_KINDS}
         # smbtorture's own state (secrets, locks) stays out of the machine's directories.
         self.config = scratch.file(f"{setting.name}.smbtorture.conf")
         state = scratch.directory(f"{setting.name}.smbtorture.state", mode=0o700)
@@ -205,17 +223,23 @@ class Runner:
                                                  "cache directory", "pid directory")))
 
     def run(self, name, share):
-        """On `share`, whose number is also that of the link."""
+        """On `share`, whose number is also that of the link, or on the one that the name has behind it."""
         number = int(share.removeprefix("torture"))
-        share = next((own for suite, own in OWN_SHARE.items() if in_suites(name, (suite,))), share)
+        test, _, kind = name.partition("@")
+        share = kind or next((own for suite, own in OWN_SHARE.items() if in_suites(name, (suite,))), share)
         if LIKE_WINDOWS.match(name):
             share = share.replace("torture", "windows")
+        with self.kinds.get(share, contextlib.nullcontext()):
+            return self.run_on(test, name, share, number)
+
+    def run_on(self, test, name, share, number):
+        """The test that the ledger has by `name`."""
         self.empty(share)
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
         # It leaves folders behind.
         scratch = self.scratch.directory(f"{self.setting.name}.smbtorture.state", share)
-        command = [self.args.smbtorture, "--basedir", scratch, f"//{self.server.host}/{share}", name,
+        command = [self.args.smbtorture, "--basedir", scratch, f"//{self.server.host}/{share}", test,
                    "-p", str(self.server.port), "-s", self.config,
                    "-U", f"{USER.name}%{USER.password}",
                    f"--option=torture:share2={share}",
@@ -253,7 +277,7 @@ class Runner:
 
     def empty(self, share):
         """Of what other tests left: some leave what the next one may not delete."""
-        if share in OWN_SHARE.values():
+        if share in OWN_SHARE.values() or share in SHARE_KINDS:
             return
         for entry in os.scandir(self.scratch.file(self.setting.name, share)):
             if entry.is_dir(follow_symlinks=False):
@@ -410,15 +434,16 @@ def main():
     parser.add_argument("--smbtorture", default="smbtorture")
     parser.add_argument("--verbose", action="store_true", help="a line for every test")
     args = parser.parse_args()
+    ledger = (read_ledger(args.base_ledger) if args.base_ledger else {}) | read_ledger(args.ledger)
     try:
-        names = select(torture_tests(args.smbtorture), args)
+        names = torture_tests(args.smbtorture)
+        names = select(names + on_kinds(names, args, ledger), args)
     except FileNotFoundError:
         print("smbtorture is missing: apt-get install samba-testsuite", file=sys.stderr)
         return 2
     if args.keep_output:
         os.makedirs(args.keep_output, exist_ok=True)
 
-    ledger = (read_ledger(args.base_ledger) if args.base_ledger else {}) | read_ledger(args.ledger)
     plan = {}
     for name in names:
         home = ledger.get(name, Row()).setting

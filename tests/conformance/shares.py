@@ -23,6 +23,7 @@ class Below:
 
 
 CONTINUOUS = ("continuous_availability = true",)
+SCALE_OUT = ("scale_out = true",)
 
 
 def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_persistent=False,
@@ -36,10 +37,12 @@ def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_pers
     common = CONTINUOUS if all_persistent else ()
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid),
                             lines=common) for n in range(jobs)]
+    # The names that smbtorture knows: of failover shares, without a limit on their leases, and of scale-out ones.
+    kinds = {"so": SCALE_OUT}
     if has_persistent:
-        # The names that smbtorture knows for failover shares, without a limit on their leases.
-        shares += [servers.Share(name, scratch.directory(name, owner=uid_gid), lines=CONTINUOUS)
-                   for name in ("ca_fo", "ca_fo_max_rwh")]
+        kinds |= {"ca_fo": CONTINUOUS, "ca_fo_max_rwh": CONTINUOUS, "ca_so": CONTINUOUS + SCALE_OUT}
+    shares += [servers.Share(name, scratch.directory(name, owner=uid_gid), lines=of_kind)
+               for name, of_kind in kinds.items()]
     shares += [servers.Share(f"windows{n}", scratch.directory(f"windows{n}", owner=uid_gid),
                              compat="windows") for n in range(jobs)]
     shares.append(servers.Share("nonotify", scratch.directory("nonotify", owner=uid_gid),

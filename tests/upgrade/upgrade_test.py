@@ -2,12 +2,14 @@
 """Upgrades of a running server: who has files open keeps them. [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12."""
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -64,8 +66,10 @@ class Upgraded(unittest.TestCase):
         self.unwatched = self.scratch.directory("unwatched", owner=ids_of(ALICE))
         shares = [Share("share", self.root),
                   Share("unwatched", self.unwatched, lines=('local_access = "none"',))]
+        self.strict = self.scratch.directory("strict", owner=ids_of(ALICE))
         if self.workers == 1:
-            shares.append(Share("kept", self.kept, lines=CONTINUOUS))
+            shares += [Share("kept", self.kept, lines=CONTINUOUS),
+                       Share("strict", self.strict, lines=('local_access = "strict"',))]
         self.options = Options(shares, [ALICE, BOB], signing="enabled", workers=self.workers)
         arguments = argparse.Namespace(**vars(suite.arguments))
         arguments.braidd = self.program
@@ -446,6 +450,79 @@ class GoesOn(Upgraded):
         self.assertEqual(other.wait_for(asked).status, "SUCCESS")
         self.assertEqual(pathlib.Path(self.root, self.name + "-plain").read_bytes(), b"01234")
 
+    def test_waits(self):
+        """They are granted by whoever serves when it is their turn, under the ids that they had."""
+        holder, client = self.stay(), self.stay(guid=number())
+        locked, own = (each.plain_open(self.name).file for each in (holder, client))
+        self.assertEqual(holder.lock(locked, 5), "SUCCESS")
+        lock = client.send(raw.LOCK, raw.lock(own, ((5, 1, p.EXCLUSIVE),)))
+        leased = self.opened(holder, number(), name=self.name + "-leased", lease=KEY)
+        create = client.send(raw.CREATE, raw.create(self.name + "-leased", access=0x001F01FF,
+                                                    disposition=1))
+        client.wait_until_pending([lock, create])
+        self.assertEqual(holder.next_break()[:2], b"\x2c\0")
+        for _ in range(3):
+            self.assertEqual(self.upgrade()["opens"], 3)
+            # The CREATE was asked again.
+            self.assertEqual(holder.next_break()[:2], b"\x2c\0")
+        self.assertEqual(holder.close_file(leased.file), "SUCCESS")
+        self.assertEqual(client.wait_for(create).status, "SUCCESS")
+        self.assertEqual(holder.lock(locked, 5, flags=p.UNLOCK), "SUCCESS")
+        self.assertEqual(client.wait_for(lock).status, "SUCCESS")
+        self.assertEqual(holder.lock(locked, 5), LOCK_NOT_GRANTED)
+
+    def test_what_administrators_see_of_a_session_stays(self):
+        self.stay()
+        shown = [{key: row[key] for key in ("user", "session", "method", "machine", "logged_on")}
+                 for row in self.rows("sessions")]
+        self.assertTrue(shown[0]["method"])
+        self.upgrade()
+        self.assertEqual([{key: row[key] for key in shown[0]} for row in self.rows("sessions")], shown)
+
+    def test_what_the_kernel_guards(self):
+        """Nobody local gets at what clients cache, before or after, and whoever waits is let in by the next."""
+        client = self.stay(share="strict")
+        opened = self.opened(client, number(), lease=KEY)
+        if opened.lease != RWH:
+            self.skipTest("the file system knows no leases")
+        self.assertEqual(client.lock(opened.file, 5), "SUCCESS")
+        path = os.path.join(self.strict, self.name)
+        for _ in range(2):
+            self.assertEqual(self.upgrade()["opens"], 1)
+            self.write(client, opened.file, b"cached")
+        # With O_NONBLOCK who would wait is told so, and the break goes out.
+        self.assertRaises(BlockingIOError, os.open, path, os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(client.next_break()[:2], b"\x2c\0")
+        self.upgrade()
+        self.assertRaises(BlockingIOError, os.open, path, os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(client.next_break()[:2], b"\x2c\0")
+        acknowledged = client.status(raw.OPLOCK_BREAK, struct.pack("<HHI16sIQ", 36, 0, 0, KEY, 0, 0))
+        self.assertEqual(acknowledged, "SUCCESS")
+
+        def let_in():
+            with contextlib.suppress(BlockingIOError):
+                return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            return None
+        descriptor = self.wait_for(let_in, "the file, opened by a local program")
+        self.addCleanup(os.close, descriptor)
+        # The lock of the client is there still.
+        with self.assertRaises(BlockingIOError):
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 5)
+        self.assertEqual(client.close_file(opened.file), "SUCCESS")
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 5)
+
+    def test_durable_open_that_the_kernel_guards(self):
+        client, guid = self.connect(share="strict"), number()
+        opened = self.opened(client, guid, lease=KEY)
+        if opened.lease != RWH:
+            self.skipTest("the file system knows no leases")
+        self.upgrade()
+        path = os.path.join(self.strict, self.name)
+        # It gives way, soon: nobody asks its client.
+        begun = time.monotonic()
+        os.close(os.open(path, os.O_RDONLY))
+        self.assertLess(time.monotonic() - begun, 20)
+
     def test_half_a_request(self):
         client = self.stay()
         file = client.plain_open(self.name).file
@@ -607,6 +684,9 @@ class HandedOverByFour(HandedOver):
 class GoesOnByFour(GoesOn):
     workers = 4
     test_persistent_opens = None  # takes one worker
+    test_waits = None  # with several they cost their connection
+    test_what_the_kernel_guards = None
+    test_durable_open_that_the_kernel_guards = None
 
     def test_opens_of_one_file_by_clients_of_several_workers(self):
         clients = [self.stay(guid=bytes([i]) + number()[1:]) for i in range(8)]

@@ -15,16 +15,16 @@ enum class MessageKind : uint32_t {
   kContinued,       // the same; a worker has answered the SMB1 NEGOTIATE before the frame
   kMapperConnection,   // as kConnection, to the endpoint mapper: a socket and its bind
   kWitnessConnection,  // the same, to Witness
-  kPassedOn,     // worker to front: a socket for another worker, to be sent there as kContinued
-  kAccepted,     // worker to front: the connection `number` is the worker's alone from now on
-  kLink,         // supervisor to both: the end of a link; number: the index of the worker
-  kConfig,       // supervisor to worker: a memory file with the new text of the configuration
-  kDrain,        // supervisor to both: take nothing new, finish, exit
-  kReady,        // both to supervisor: up; number: of a worker, the kLiveVersion that it reads
-  kLogLevel,     // supervisor to front: number: the log::Level from now on
-  kCardLink,     // supervisor to worker: the end of a link to the process with the network cards
-  kCardShare,    // worker to that: what they share, one of four; number: the bytes of the memory
-  kNoCards,      // that to supervisor, before it ends: number: of what it has said about why
+  kPassedOn,   // worker to front: a socket for another worker, to be sent there as kContinued
+  kAccepted,   // worker to front: the connection `number` is the worker's alone from now on
+  kLink,       // supervisor to both: the end of a link; number: the index of the worker
+  kConfig,     // supervisor to worker: a memory file with the new text of the configuration
+  kDrain,      // supervisor to both: take nothing new, finish, exit
+  kReady,      // both to supervisor: up; number: of a worker, the kLiveVersion up to which it reads
+  kLogLevel,   // supervisor to front: number: the log::Level from now on
+  kCardLink,   // supervisor to worker: the end of a link to the process with the network cards
+  kCardShare,  // worker to that: what they share, one of four; number: the bytes of the memory
+  kNoCards,    // that to supervisor, before it ends: number: of what it has said about why
   kWorkerEnded,  // supervisor to workers: another of them is no more; number: its process id
   // Of an upgrade, in this order: upgrade.h.
   kListener,   // probe to supervisor: a new listening socket; number: which listener of the plan

@@ -235,6 +235,7 @@ class SmbWorkerServer final : public WorkerServer {
     const auto shares = engine_->settings.shares();
     note_absent(shares);
     recover_handles(*shares);
+    engine_->opens_handover().serve();
     engine_->live_handover().serve([this](UniqueFd socket, Bytes received) {
       return transport::over_tcp(std::move(socket), tcp_options_, std::move(received));
     });

@@ -212,7 +212,7 @@ void Upgrade::suspend(Generation& now) {
       now.workers() == new_->workers() &&
       std::all_of(new_->children.begin(),
                   new_->children.begin() + static_cast<ptrdiff_t>(new_->workers()),
-                  [](const Child& worker) { return worker.live_version == smb2::kLiveVersion; });
+                  [](const Child& worker) { return worker.live_version >= smb2::kLiveVersion; });
   for (size_t i = 0; i < now.workers(); ++i) {
     send_message(now.children[i].control.get(), MessageKind::kSuspend, connections_go_ ? 1 : 0);
   }

@@ -65,6 +65,7 @@ Task<Result<Reply>> handle_close(Request& request) {
     co_return co_await answer_with_first(request, id);
   }
 
+  if (!open->is_pipe()) request.closed = open->attributes.file_key;
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
   Result<wire::CloseResponse> answer = fail(NtStatus::kFileClosed);  // somebody else closed it

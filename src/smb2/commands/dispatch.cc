@@ -325,6 +325,7 @@ PersistentHandles::About about(const Request& request, const Result<Reply>& resu
   };
   if (request.open) add(&*request.open);
   if (request.source) add(&*request.source);
+  if (request.closed) about.files.push_back(*request.closed);
   if (result && result->file_id) add_found(*result->file_id);
   if (request.header.command != Command::kOplockBreak || !request.session) return about;
   wire::Reader reader = request.body();

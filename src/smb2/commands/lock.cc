@@ -91,39 +91,43 @@ Result<std::vector<filestate::LockRange>> lock_ranges(const wire::LockRequest& l
   return ranges;
 }
 
-// Among clients. Afterwards the request may have no Open any more.
-Task<Result<void>> lock_for_clients(Request& request, std::span<const filestate::LockRange> ranges,
-                                    bool fail_immediately,
-                                    std::optional<filestate::LockSequence> sequence) {
-  FileServices& files = request.files;
-  const filestate::OpenRef ref = request.open->ref();
-  const filestate::LockId id = files.next_lock_id();
-  const filestate::Decision decision =
-      files.file_table.lock(ref, ranges, fail_immediately, id, sequence);
-  if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
-  if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
-
-  const Waiter waiter = files.breaks.expect(ref.token, id);
-  const Result<NtStatus> status = co_await wait_for_others(
-      request, waiter,
-      [&files, ref, id](const Waiter&) { return files.file_table.cancel_lock(ref, id); });
-  files.breaks.forget(ref.token, id);
-  BRAID_CO_CHECK(status);
-  if (*status != NtStatus::kSuccess) co_return fail(*status);
-  co_return Result<void>{};
-}
-
-// How often a LOCK that waits looks whether the lock of a local program is gone, of which nobody
-// tells.
-constexpr std::chrono::milliseconds kLocalLockLookFirst{5};
-constexpr std::chrono::milliseconds kLocalLockLookLast{200};
-
 // STATUS_RANGE_NOT_LOCKED when the open is gone, as for any LOCK that waits then.
 Result<void> use_again(Request& request, const std::shared_ptr<Open>& open) {
   if (!request.open) request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kRangeNotLocked);
   return {};
 }
+
+// Among clients. Afterwards the request may have no Open any more.
+Task<Result<void>> lock_for_clients(Request& request, std::span<const filestate::LockRange> ranges,
+                                    bool fail_immediately,
+                                    std::optional<filestate::LockSequence> sequence) {
+  FileServices& files = request.files;
+  const std::shared_ptr<Open> open = request.open.get();
+  const filestate::OpenRef ref = open->ref();
+  for (;;) {
+    const filestate::LockId id = files.next_lock_id();
+    const filestate::Decision decision =
+        files.file_table.lock(ref, ranges, fail_immediately, id, sequence);
+    if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
+    if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
+
+    const Waiter waiter = files.breaks.expect(ref.token, id);
+    const Result<NtStatus> status = co_await wait_for_others(
+        request, waiter,
+        [&files, ref, id](const Waiter&) { return files.file_table.cancel_lock(ref, id); });
+    files.breaks.forget(ref.token, id);
+    BRAID_CO_CHECK(status);
+    if (*status == NtStatus::kSuccess) co_return Result<void>{};
+    if (*status != NtStatus::kPending) co_return fail(*status);
+    BRAID_CO_CHECK(use_again(request, open));
+  }
+}
+
+// How often a LOCK that waits looks whether the lock of a local program is gone, of which nobody
+// tells.
+constexpr std::chrono::milliseconds kLocalLockLookFirst{5};
+constexpr std::chrono::milliseconds kLocalLockLookLast{200};
 
 // Among clients and local programs: all of it or nothing. While somebody local has it no client has
 // it either, so that none waits for one who waits.
@@ -191,13 +195,19 @@ Task<Result<Reply>> handle_lock(Request& request) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});
   }
+  // Its frame is gone by the time that it waits, and then it has nothing.
+  Bytes message;
+  if (!fail_immediately) message.assign(request.message.begin(), request.message.end());
+  request.repeatable = message;
+  const auto sequence = sequence_of(request, lock);
+  Result<void> locked;
   if (has_local_locks(*open)) {
-    BRAID_CO_CHECK(co_await lock_for_all(request, std::move(ranges), fail_immediately,
-                                         sequence_of(request, lock)));
+    locked = co_await lock_for_all(request, std::move(ranges), fail_immediately, sequence);
   } else {
-    BRAID_CO_CHECK(
-        co_await lock_for_clients(request, ranges, fail_immediately, sequence_of(request, lock)));
+    locked = co_await lock_for_clients(request, ranges, fail_immediately, sequence);
   }
+  request.repeatable = {};
+  BRAID_CO_CHECK(locked);
   co_return reply_with(wire::LockResponse{});
 }
 

@@ -174,7 +174,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   // [MS-SMB2] 3.3.5.7. Every node of a cluster serves every share, each as well as the others: it
   // is never asymmetric.
   if (share->type == ShareType::kDisk && negotiated.is_smb3() &&
-      !request.server.settings.server()->cluster.empty()) {
+      (share->scale_out || !request.server.settings.server()->cluster.empty())) {
     response.capabilities |= wire::ShareCapabilities::kScaleout;
   }
   // [MS-SMB2] 3.3.5.7: whoever watches the share's address finds a witness for that.

@@ -180,6 +180,17 @@ TEST_F(TreeConnects, SharesOfAClusterAreScaledOut) {
   old.close();
 }
 
+// [MS-SMB2] 3.3.5.7, to those of SMB 3.
+TEST_F(TreeConnects, ScaleOutIsSaid) {
+  share().scale_out = true;
+  EXPECT_EQ(connected(client).capabilities, wire::ShareCapabilities::kScaleout);
+  EXPECT_EQ(connected(client, "IPC$").capabilities, 0u);
+  RawClient old{engine, ClientGuid{{8}}};
+  ASSERT_TRUE(old.log_on(Dialect::kSmb210));
+  EXPECT_EQ(connected(old).capabilities, 0u);
+  old.close();
+}
+
 // [MS-SMB2] 3.3.5.7: a share that a witness tells of.
 TEST_F(TreeConnects, WitnessedSharesAreThoseOfACluster) {
   config::Server settings = Engine::lenient();

@@ -95,6 +95,8 @@ inline constexpr std::chrono::milliseconds kRestLook{1};
 inline constexpr std::chrono::milliseconds kRestOfWaits{100};
 // And how long its client may take to end a logon that is under way.
 inline constexpr std::chrono::milliseconds kRestOfLogons{300};
+// Of messages of one connection that wait and that the next process asks again.
+inline constexpr size_t kAsideMax = 1u << 20;
 
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;

@@ -17,6 +17,12 @@ AsyncId AsyncCommandList::add(MessageId message_id, std::move_only_function<void
   return id;
 }
 
+void AsyncCommandList::add_again(AsyncId id, MessageId message_id,
+                                 std::shared_ptr<Session> session) {
+  last_id_ = std::max(last_id_, id.value);
+  requests_.emplace(id, Request{message_id, nullptr, EndedBy::kSession, std::move(session)});
+}
+
 void AsyncCommandList::set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel,
                                      EndedBy ended_by) {
   const auto found = requests_.find(id);

@@ -25,8 +25,11 @@ class AsyncCommandList {
   // for kSession. Without `on_cancel` nothing can end it until set_on_cancel().
   AsyncId add(MessageId message_id, std::move_only_function<void()> on_cancel, EndedBy ended_by,
               std::shared_ptr<Session> session = nullptr);
+  // One that waited in the process before, by the id that its client knows; nothing can end it
+  // until set_on_cancel(). Ids from here on are above it.
+  void add_again(AsyncId id, MessageId message_id, std::shared_ptr<Session> session);
   void remove(AsyncId id) { requests_.erase(id); }
-  bool empty() const { return requests_.empty(); }
+  size_t size() const { return requests_.size(); }
   // For one that was added without. Called at once when what would have ended the wait has been.
   void set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel, EndedBy ended_by);
 

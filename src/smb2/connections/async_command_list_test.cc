@@ -115,6 +115,16 @@ TEST_F(AsyncCommandListTest, CallbackMayRemoveItself) {
   EXPECT_FALSE(list.cancel(cancel_of(other)).ended);
 }
 
+TEST_F(AsyncCommandListTest, OneOfTheProcessBeforeKeepsItsIdAndIsCancelledOnceItWaits) {
+  list.add_again(AsyncId{7}, MessageId{5}, session);
+  EXPECT_EQ(list.size(), 1u);
+  EXPECT_EQ(list.cancel(cancel_of(AsyncId{7})).not_waiting, MessageId{5});
+  list.set_on_cancel(AsyncId{7}, [this] { ended.push_back(5); }, EndedBy::kCancel);
+  EXPECT_EQ(add(6, EndedBy::kCancel), AsyncId{8});
+  EXPECT_TRUE(list.cancel(cancel_of(AsyncId{7})).ended);
+  EXPECT_EQ(ended, (std::vector<uint64_t>{5}));
+}
+
 TEST_F(AsyncCommandListTest, HasALimit) {
   for (uint64_t i = 0; i < kAsyncRequestsMax; ++i) ASSERT_NE(add(i, EndedBy::kCancel), AsyncId{});
   EXPECT_EQ(add(kAsyncRequestsMax, EndedBy::kCancel), AsyncId{});

@@ -36,6 +36,7 @@ Task<void> Compound::run() {
     if (connection_->lane_) co_await connection_->lane_->next_piece();
     Request request(connection_->server(), connection_, *this, i, element.header, element.message,
                     is_encrypted());
+    if (frame_.waited_as.value != 0) request.continue_async(frame_.waited_as);
     std::optional<Reply> reply = co_await dispatch(request);
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));

@@ -59,6 +59,7 @@ class Compound {
   const VerifiedSignature& verified(size_t index) const { return frame_.elements[index].verified; }
   // All signatures of a long frame were verified before its requests run, or are not valid.
   bool is_long() const { return is_long_; }
+  bool is_single() const { return frame_.elements.size() == 1; }
   bool is_last(size_t index) const { return index + 1 == frame_.elements.size(); }
   bool is_before_related(size_t index) const {
     return !is_last(index) && frame_.elements[index + 1].header.is_related();

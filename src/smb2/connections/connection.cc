@@ -58,6 +58,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     log::info("{}: no logon within {} s, dropped", peer_host(), kUnauthenticatedTimeout.count());
     disconnect();
   });
+  for (RequestFrame& each : std::exchange(again_, {})) serve(std::move(each));
   const size_t first_size = first_message.size();
   bool alive =
       first_size == 0 || process_frame({std::move(first_message), memory->take(first_size)});
@@ -92,7 +93,8 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
 
 bool Connection::is_at_rest() const {
   return is_receiving_ && negotiated.is_done() && session_setups.empty() &&
-         session_setups_under_way == 0 && requests_.running() == 0 && transport_->handed();
+         session_setups_under_way == 0 && requests_.running() == aside_.size() &&
+         transport_->handed();
 }
 
 bool Connection::is_logging_on() const {
@@ -112,12 +114,13 @@ Task<void> Connection::come_to_rest(std::chrono::steady_clock::time_point end) {
   }
   bool may_rest = transport_->hold();
   while (may_rest && !transport_->is_peer_gone()) {
+    set_waits_aside();
     if (is_at_rest()) {
       is_resting_ = true;
       co_return;
     }
-    may_rest =
-        steady_clock::now() < (async_commands.empty() ? end : waits_until) && !is_logging_on();
+    const bool any_waits = async_commands.size() > aside_.size();
+    may_rest = steady_clock::now() < (any_waits ? waits_until : end) && !is_logging_on();
     if (may_rest) co_await reactor().sleep_for(kRestLook);
   }
   disconnect();
@@ -128,8 +131,78 @@ void Connection::go_on() {
     const auto connection = self.lock();
     if (!connection) return;
     connection->is_resting_ = false;
+    for (const auto& [request, over] : connection->aside_) over->set(NtStatus::kSuccess);
     connection->transport_->go_on();
   });
+}
+
+// Of several workers one may serve before the clients of the next have their opens again, and what
+// it asks there would end them as those of clients that are away.
+void Connection::set_waits_aside() {
+  if (server_.workers.any()) return;
+  size_t size = 0;
+  for (const auto& [request, over] : aside_) size += request->repeatable.size();
+  for (Request* const request : repeatable_waits_) {
+    if (!request->set_aside || size + request->repeatable.size() > kAsideMax) continue;
+    size += request->repeatable.size();
+    std::exchange(request->set_aside, nullptr)();
+  }
+}
+
+std::vector<Connection::WaitingRequest> Connection::requests_aside() const {
+  std::vector<WaitingRequest> requests;
+  for (const auto& [request, over] : aside_) {
+    requests.push_back({.async_id = request->async_id(),
+                        .is_encrypted = request->is_encrypted,
+                        .message = {request->repeatable.begin(), request->repeatable.end()}});
+  }
+  std::ranges::sort(requests, {}, [](const auto& each) { return each.async_id.value; });
+  return requests;
+}
+
+void Connection::ask_again(const std::vector<WaitingRequest>& requests) {
+  for (const WaitingRequest& each : requests) {
+    auto frame = frame_of(each);
+    if (!frame) {
+      again_.clear();
+      return disconnect();
+    }
+    again_.push_back(*std::move(frame));
+  }
+}
+
+std::optional<RequestFrame> Connection::frame_of(const WaitingRequest& request) {
+  auto room = memory->try_take(request.message.size(), MemoryUse::kFrame);
+  if (!room) return std::nullopt;
+  CountedBuffer bytes(Buffer(request.message.size()), *std::move(room));
+  std::ranges::copy(request.message, bytes.view().begin());
+  auto received = codec_.receive(std::move(bytes));
+  auto frame = received ? std::move(*received).cut() : std::nullopt;
+  if (!frame || frame->elements.size() != 1) return std::nullopt;
+  const auto channel = find_channel(frame->elements.front().header.session_id);
+  if (!channel) return std::nullopt;
+  if (request.is_encrypted) frame->decrypted_for = channel->session;
+  frame->waited_as = request.async_id;
+  return frame;
+}
+
+Connection::RepeatableWait::RepeatableWait(Request& request) : request_(request) {
+  request.connection->repeatable_waits_.push_back(&request);
+}
+
+Connection::RepeatableWait::~RepeatableWait() {
+  request_.set_aside = nullptr;
+  std::erase(request_.connection->repeatable_waits_, &request_);
+}
+
+Connection::Aside::Aside(Request& request, std::shared_ptr<OneShot<NtStatus>> over)
+    : request_(request) {
+  request.connection->aside_.emplace_back(&request, std::move(over));
+}
+
+Connection::Aside::~Aside() {
+  std::erase_if(request_.connection->aside_,
+                [this](const auto& each) { return each.first == &request_; });
 }
 
 void Connection::was_negotiated(Negotiated as, const crypto::PreauthHash& hash,

@@ -106,8 +106,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void disconnect() { transport_->close(); }
 
   // For another process that is to go on with it. Reads no more, and waits until everything that
-  // was read is answered and sent: then it rests, until go_on(). One that cannot come to rest by
-  // `end`, or waits for what a client decides, is disconnected. Thread: any.
+  // was read is answered and sent, or set aside: then it rests, until go_on(). One that cannot come
+  // to rest by `end`, or waits for what a client decides and cannot be asked again, is
+  // disconnected. Thread: any.
   Task<void> come_to_rest(std::chrono::steady_clock::time_point end);
   bool is_resting() const { return is_resting_ && !transport_->is_closed(); }
   void go_on();
@@ -117,6 +118,42 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // As it was in the process before. A session's first channel comes behind this.
   void was_negotiated(Negotiated as, const crypto::PreauthHash& hash,
                       const CommandSequenceWindow::Image& window);
+  // A request that waits, after STATUS_PENDING, as another process can ask it again.
+  struct WaitingRequest {
+    AsyncId async_id;
+    bool is_encrypted = false;
+    Bytes message;  // header and body
+  };
+  // Those that were set aside, and in the other process the same: served before anything is read.
+  // One that there is no room for, or that is none of a session here, ends the connection.
+  // REQUIRES: it rests; it does not run yet, and has its channels.
+  std::vector<WaitingRequest> requests_aside() const;
+  void ask_again(const std::vector<WaitingRequest>& requests);
+
+  // Where a request that can be asked again waits, from the constructor on: files/waiting.h.
+  // Thread: the reactor.
+  class RepeatableWait {
+   public:
+    explicit RepeatableWait(Request& request);
+    ~RepeatableWait();
+    RepeatableWait(const RepeatableWait&) = delete;
+    RepeatableWait& operator=(const RepeatableWait&) = delete;
+
+   private:
+    Request& request_;
+  };
+  // `request` waits no more, until the server goes on here: then `over` is set.
+  // Thread: the reactor.
+  class Aside {
+   public:
+    Aside(Request& request, std::shared_ptr<OneShot<NtStatus>> over);
+    ~Aside();
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+
+   private:
+    Request& request_;
+  };
 
   Server& server() { return server_; }
   Reactor& reactor() { return transport_->reactor(); }
@@ -206,6 +243,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool admit(RequestFrame& frame);
   bool serve(RequestFrame frame);
   bool is_at_rest() const;
+  std::optional<RequestFrame> frame_of(const WaitingRequest& request);
+  // Stops the waits of those that can be asked again.
+  void set_waits_aside();
   // Its client is to send more before it can rest.
   bool is_logging_on() const;
   Task<void> close();
@@ -226,6 +266,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::atomic<bool> ending_ = false;
   bool is_receiving_ = false;  // and nothing of what was received is still to become requests
   std::atomic<bool> is_resting_ = false;
+  std::vector<Request*> repeatable_waits_;
+  std::vector<std::pair<Request*, std::shared_ptr<OneShot<NtStatus>>>> aside_;
+  std::vector<RequestFrame> again_;  // of the process before, until it runs
   TaskScope requests_;
 
   friend class Compound;

@@ -44,6 +44,7 @@ struct RequestFrame {
   std::vector<CompoundElement> elements;   // one at least
   std::shared_ptr<Session> decrypted_for;  // whose key opened it, or null
   bool was_compressed = false;
+  AsyncId waited_as = {};  // of one that waited in the process before: what its client knows it by
 
   // Which key each signed message is to be verified with, as far as there is one. Whether any is:
   // none of a frame that was encrypted.

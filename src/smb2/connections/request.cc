@@ -101,6 +101,12 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interi
   return {};
 }
 
+void Request::continue_async(AsyncId id) {
+  async_id_ = id;
+  const auto its = connection->find_channel(header.session_id);
+  if (its) connection->async_commands.add_again(id, header.message_id, its->session);
+}
+
 void Request::send_interim() {
   if (std::exchange(owes_interim_, false)) compound.send_interim(*this, async_id_);
 }

@@ -114,6 +114,12 @@ class Request {
   // is in, if that can be ended. Both are those of files/waiting.h. Thread: the reactor.
   bool cancelled = false;
   std::move_only_function<bool()> end_wait;
+  // Its message where it waits and has done nothing yet that may not be done again: an upgrade may
+  // have the next process ask again in its place. Set by its handler, which keeps it. What makes
+  // the wait stop for that is set by files/waiting.h, and gone when the wait is over or cannot be
+  // stopped. Thread: the reactor.
+  ByteView repeatable;
+  std::move_only_function<void()> set_aside;
   Conduct conduct{Target::kNone, Changes::kNothing, Waits::kNever};
   std::shared_ptr<Channel> channel;
   std::shared_ptr<Session> session;
@@ -135,6 +141,8 @@ class Request {
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;
+  // The file of the open that it has closed, which is not `open` any more.
+  std::optional<FileKey> closed;
   // The key the answer is signed with, if not the channel's: SESSION_SETUP.
   std::shared_ptr<const crypto::SigningKey> reply_signing_key;
   // Which rule refuses, where the status does not say it: for the audit.
@@ -175,6 +183,8 @@ class Request {
                         Interim interim = Interim::kAtOnce);
   // The one that was left for later, if any. REQUIRES: on the connection's reactor.
   void send_interim();
+  // It has gone async in the process before, by this id. REQUIRES: nothing was asked of it yet.
+  void continue_async(AsyncId id);
   // Whether go_async() has been called.
   bool has_gone_async() const { return gone_async_; }
   // The request is done.

@@ -11,7 +11,7 @@ namespace braid::smb2 {
 
 LocalAccessTerms see_to_local_programs(FileServices& files, const Share& share, const FileKey& key,
                                        const vfs::File& file, filestate::Caching granted,
-                                       filestate::Account account) {
+                                       filestate::Account account, GuardedBefore before) {
   switch (share.local_access) {
     case config::LocalAccess::kNone:
       break;
@@ -20,7 +20,10 @@ LocalAccessTerms see_to_local_programs(FileServices& files, const Share& share, 
       return {.kept = watch.kept, .watch = std::move(watch.until_closed)};
     }
     case config::LocalAccess::kStrict:
-      return {.kept = files.local_guarding->guard(key, file, granted, account), .watch = nullptr};
+      return {.kept = before == GuardedBefore::kByProcessBefore
+                          ? files.local_guarding->inherit(key, file, granted, account)
+                          : files.local_guarding->guard(key, file, granted, account),
+              .watch = nullptr};
   }
   return {.kept = granted, .watch = nullptr};
 }

@@ -37,6 +37,13 @@ Caching LocalGuarding::guard(const FileKey& key, const vfs::File& file, Caching 
   return guarded_by(guard_.guard(key, file.descriptor(), level_for(wanted), user));
 }
 
+Caching LocalGuarding::inherit(const FileKey& key, const vfs::File& file, Caching wanted,
+                               filestate::Account account) {
+  if (file.is_directory()) return Caching::kNone;
+  const auto user = vfs::GuardedUser{std::to_underlying(account)};
+  return guarded_by(guard_.inherit(key, file.descriptor(), level_for(wanted), user));
+}
+
 GuardLevel LocalGuarding::held(const FileKey& file) { return level_for(table_.held(file)); }
 
 std::vector<vfs::GuardedUser> LocalGuarding::holders(const FileKey& file, GuardLevel level) {

@@ -27,6 +27,9 @@ class LocalGuarding final : public vfs::GuardedCaching {
   // LocalGuard::guard().
   filestate::Caching guard(const FileKey& key, const vfs::File& file, filestate::Caching wanted,
                            filestate::Account account);
+  // Of what a process before this one has guarded: LocalGuard::inherit().
+  filestate::Caching inherit(const FileKey& key, const vfs::File& file, filestate::Caching wanted,
+                             filestate::Account account);
   std::shared_ptr<const void> opening(const FileKey& file) { return guard_.opening(file); }
   // An open of it was closed.
   void closed(const FileKey& file) { guard_.look(file); }

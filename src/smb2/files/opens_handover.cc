@@ -170,8 +170,33 @@ void OpensHandover::take_back() {
 Result<size_t> OpensHandover::take(ByteView state, std::vector<UniqueFd> descriptors) {
   BRAID_TRY(auto opens, decode_part(state));
   size_t taken = 0;
+  for (const HandedOpen& each : opens) guarded_.push_back(each.open.file_id.persistent);
   std::thread([&] { taken = take_all(files_, std::move(opens), std::move(descriptors)); }).join();
   return taken;
+}
+
+void OpensHandover::serve() {
+  std::thread([this] {
+    for (const uint64_t id : std::exchange(guarded_, {})) guard_again(files_, id);
+  }).join();
+}
+
+void guard_again(FileServices& files, uint64_t persistent_id) {
+  auto claim = files.open_table.claim(persistent_id);
+  if (!claim.open) return;
+  PreservedOpen& open = *claim.open;
+  const filestate::Caching caching = files.file_table.caching_of(open.ref());
+  const FileKey key = open.attributes.file_key;
+  filestate::Caching kept = caching;
+  if (open.share->local_access == config::LocalAccess::kStrict && open.file) {
+    kept = see_to_local_programs(files, *open.share, key, *open.file, caching,
+                                 account_of(open.owner), GuardedBefore::kByProcessBefore)
+               .kept;
+  }
+  files.open_table.give_back(std::move(open));
+  if (!filestate::is_subset(caching, kept)) {
+    files.file_table.take_for_local(key, filestate::Caching::kReadWriteHandle - kept);
+  }
 }
 
 }  // namespace braid::smb2

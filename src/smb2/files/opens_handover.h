@@ -42,10 +42,19 @@ class OpensHandover {
   // said in the log, by name. How many there are. An error: `state` is of a newer version, or
   // damaged, and nothing of it is here. REQUIRES: no client is connected.
   Result<size_t> take(ByteView state, std::vector<UniqueFd> descriptors);
+  // From here on the kernel tells this process of what of them it guards. REQUIRES: the other one
+  // has ended.
+  void serve();
 
  private:
   FileServices& files_;
   std::vector<PreservedOpen> given_;
+  std::vector<uint64_t> guarded_;  // by FileId.Persistent: of what was taken
 };
+
+// An open that waits for its client, of a process before this one, which has ended: the kernel
+// tells this process of what it guards of it (local_access = "strict"). Thread: one that may wait
+// for the disk.
+void guard_again(FileServices& files, uint64_t persistent_id);
 
 }  // namespace braid::smb2

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 
@@ -16,13 +17,31 @@ Result<void> begin_waiting(Request& request, const Waiter& waiter, const LeaveWa
     waiter->set(NtStatus::kCancelled);
     return true;
   };
+  if (!request.repeatable.empty() && request.compound.is_single()) {
+    request.set_aside = [waiter, leave] {
+      if (leave(waiter)) waiter->set(NtStatus::kPending);
+    };
+  }
   if (request.has_gone_async()) return {};
   auto waiting = request.go_async([&request] {
     auto end = std::exchange(request.end_wait, nullptr);
     if (!end || end()) request.cancelled = true;
   });
-  if (!waiting) request.end_wait = nullptr;
+  if (!waiting) {
+    request.end_wait = nullptr;
+    request.set_aside = nullptr;
+  }
   return waiting;
+}
+
+// Its wait was stopped for another process, which may go on with it: if that comes to nothing the
+// request is to ask again.
+Task<void> stay_aside(Request& request) {
+  const Waiter over = std::make_shared<OneShot<NtStatus>>();
+  request.end_wait = [over] { return over->set(NtStatus::kCancelled); };
+  const Connection::Aside aside(request, over);
+  (void)co_await over->wait(request.connection->reactor());
+  request.end_wait = nullptr;
 }
 
 // Files at which a wait is given up before others have their turn.
@@ -63,8 +82,13 @@ Task<Result<NtStatus>> wait_for_others(Request& request, Waiter waiter, LeaveWai
   }
   request.open.release();
   request.source.release();
-  const NtStatus woken_with = co_await waiter->wait(reactor);
+  NtStatus woken_with{};
+  {
+    const Connection::RepeatableWait wait(request);
+    woken_with = co_await waiter->wait(reactor);
+  }
   request.end_wait = nullptr;
+  if (woken_with == NtStatus::kPending) co_await stay_aside(request);
   if (request.cancelled) co_return fail(NtStatus::kCancelled);
   co_return woken_with;
 }

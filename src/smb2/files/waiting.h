@@ -18,11 +18,12 @@ namespace braid::smb2 {
 // Waiter.
 using LeaveWait = std::function<bool(const Waiter&)>;
 
-// Waits until `waiter` is set, and says what with. Sends the interim response; holds no Open, since
-// whoever closes one waits for the requests that use it. CANCEL and the end of the connection call
-// `leave`, and if that says so the request is cancelled: STATUS_CANCELLED, also when that was
-// between two waits. INSUFFICIENT_RESOURCES: too many wait. Starts on any thread; ends on the
-// connection's reactor.
+// Waits until `waiter` is set, and says what with; kPending: the wait was given up for an upgrade
+// of which nothing came, and whoever still wants something asks for it again. Sends the interim
+// response; holds no Open, since whoever closes one waits for the requests that use it. CANCEL and
+// the end of the connection call `leave`, and if that says so the request is cancelled:
+// STATUS_CANCELLED, also when that was between two waits. INSUFFICIENT_RESOURCES: too many wait.
+// Starts on any thread; ends on the connection's reactor.
 Task<Result<NtStatus>> wait_for_others(Request& request, Waiter waiter, LeaveWait leave);
 
 // The same for what asks again when it was woken. `seen`: Breaks::retries() from before it asked.

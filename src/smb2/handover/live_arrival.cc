@@ -215,6 +215,9 @@ Result<size_t> LiveHandover::take(ByteView bytes, std::vector<UniqueFd> descript
         UniqueFd descriptor = std::move(*next++);
         if (open.is_recorded) {
           session.any_recorded = true;
+          if (open.open.open.attributes.is_directory) {
+            files.persistent->keep_listing(open.open.open.file_id.persistent);
+          }
           continue;  // the log is the other process's still
         }
         const auto tree = std::ranges::find(image.trees, open.tree, &LiveTree::id);
@@ -334,6 +337,7 @@ std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd
     }
     connection->session_became_valid(*session);
   }
+  connection->ask_again(image.requests);
   return connection;
 }
 
@@ -394,9 +398,11 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
   preserved.counted_locks += locks;
   const filestate::Caching caching = files.file_table.caching_of(ref);
   LocalAccessTerms terms{.kept = caching, .watch = nullptr};
-  if (filestate::any(caching) || preserved.lease_key) {
+  if (filestate::any(caching) || preserved.lease_key ||
+      preserved.share->local_access == config::LocalAccess::kStrict) {
     terms = see_to_local_programs(files, *preserved.share, preserved.attributes.file_key,
-                                  *preserved.file, caching, account_of(preserved.owner));
+                                  *preserved.file, caching, account_of(preserved.owner),
+                                  GuardedBefore::kByProcessBefore);
   }
   preserved.local_watch = std::move(terms.watch);
   // Of what local programs did since the other process looked nobody tells.
@@ -450,10 +456,22 @@ void LiveHandover::lose(TakenSession taken) {
          has(files.file_table.caching_of(open.ref()), filestate::Caching::kHandle)) &&
         files.open_table.has_room(open.user);
     if (is_kept) {
+      const uint64_t id = open.file_id.persistent;
       files.open_table.put_back(std::move(open), files.clock.monotonic() + terms.timeout);
+      guard_again(files, id);
     } else {
       files.spawn(close_claimed(files, std::move(open)));
     }
+  }
+  // Nobody tells what has happened in its directories since.
+  for (const LiveOpen& image : taken.image.opens) {
+    if (!image.is_recorded || !image.open.open.attributes.is_directory) continue;
+    auto claim = files.open_table.claim(image.open.open.file_id.persistent);
+    if (!claim.open) continue;
+    const filestate::OpenRef ref = claim.open->ref();
+    files.open_table.give_back(std::move(*claim.open));
+    constexpr auto kNone = filestate::Caching::kNone;
+    (void)files.file_table.keep_only(ref, kNone, kNone);
   }
 }
 

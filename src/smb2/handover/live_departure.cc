@@ -19,10 +19,7 @@ constexpr std::chrono::seconds kLookTime{1};
 
 bool can_go(const TreeConnect& tree) {
   if (tree.is_closed()) return false;
-  if (tree.is_pipe()) return true;
-  // The kernel tells this process of what it has guarded, and it gives locks back as it closes.
-  const Share& share = *tree.share;
-  return share.local_access != config::LocalAccess::kStrict && !share.local_locks && share.volume;
+  return tree.is_pipe() || tree.share->volume;
 }
 
 bool is_recorded(const Open& open) {
@@ -124,6 +121,12 @@ LiveSession image_of(const Session& session) {
   return image;
 }
 
+SessionId session_of(const Connection::WaitingRequest& request) {
+  wire::Reader reader(request.message);
+  const auto header = wire::Header::decode(reader);
+  return header ? header->session_id : SessionId{};
+}
+
 }  // namespace
 
 // On its reactor.
@@ -137,7 +140,8 @@ std::optional<LiveHandover::Chosen> LiveHandover::look_at(
   LiveConnection image{.negotiated = connection->negotiated,
                        .preauth_hash = connection->preauth_integrity_hash,
                        .window = connection->command_sequence_window.image(),
-                       .received = std::move(handed->received)};
+                       .received = std::move(handed->received),
+                       .requests = connection->requests_aside()};
   for (const auto& channel : connection->all_channels()) {
     LiveChannel& each = image.channels.emplace_back();
     each.session = channel->session->session_id;
@@ -216,6 +220,8 @@ OpensHandover::Part LiveHandover::give() {
     std::erase_if(image.channels,
                   [&](const auto& channel) { return !going.contains(channel.session); });
     if (had_any && image.channels.empty()) continue;
+    std::erase_if(image.requests,
+                  [&](const auto& request) { return !going.contains(session_of(request)); });
     part.descriptors.push_back(chosen->second.socket.get());
     state.connections.push_back(std::move(image));
   }

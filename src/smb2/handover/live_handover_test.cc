@@ -1,169 +1,25 @@
 // Connections given by one server and served by the next: their clients see no end of them.
 #include "smb2/handover/live_handover.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "smb2/files/durable_testing.h"
+#include "smb2/handover/live_handover_testing.h"
 #include "smb2/pending_testing.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "store/fault_disk_testing.h"
 #include "store/worker_group_testing.h"
-#include "transport/tcp_transport.h"
 #include "vfs/posix/posix_volume.h"
 #include "wire/fscc/info_class.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
-#include "wire/smb2/lock.h"
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/query_directory.h"
 
 namespace braid::smb2 {
 namespace {
-
-std::pair<UniqueFd, UniqueFd> connected() {
-  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(::bind(listener.get(), generic, size), 0);
-  EXPECT_EQ(::listen(listener.get(), 1), 0);
-  EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
-  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  EXPECT_EQ(::connect(client.get(), generic, size), 0);
-  UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  return {std::move(client), std::move(server)};
-}
-
-struct LiveHandoverTest : testing::Test {
-  LiveHandoverTest() {
-    char name[] = "/tmp/braid-live-XXXXXX";
-    folder = ::mkdtemp(name);
-    shares = table_of(make_share());
-    before.emplace(Engine::lenient(), clock, 1, shares);
-    after.emplace(Engine::lenient(), clock, 1, shares);
-    after->server().files.file_ids.start_at(1u << 20);
-  }
-  ~LiveHandoverTest() override {
-    end();
-    std::filesystem::remove_all(folder);
-  }
-  void end() {
-    clients.clear();
-    if (!after) return;
-    // What has left is to touch nothing any more.
-    after->stop();
-    EXPECT_EQ(after->server().files.open_table.disconnected(), 0u);
-    EXPECT_FALSE(after->server().files.file_table.any_open_below(""));
-    after.reset();
-    before.reset();
-  }
-  std::shared_ptr<Share> make_share() const {
-    auto share = std::make_shared<Share>();
-    share->name = "files";
-    share->real_path = folder;
-    share->volume = *vfs::open_posix_volume(folder);
-    share->local_access = config::LocalAccess::kNone;
-    return share;
-  }
-  static std::shared_ptr<const ShareTable> table_of(std::shared_ptr<const Share> share) {
-    return std::make_shared<const ShareTable>(
-        std::vector<std::shared_ptr<const Share>>{std::move(share)});
-  }
-  // Who takes over has read another configuration.
-  void configure_next(std::shared_ptr<const Share> share) {
-    auto config = std::make_shared<config::Config>();
-    config->server = Engine::lenient();
-    after->server().reconfigure(config, table_of(std::move(share)));
-  }
-  RawClient& connect(ClientGuid guid = kClient) {
-    auto [client, server] = connected();
-    return *clients.emplace_back(std::make_unique<RawClient>(
-        *before,
-        std::pair{transport::make_tcp_transport(before->reactor(), client.release()),
-                  transport::make_tcp_transport(before->reactor(), server.release())},
-        guid));
-  }
-  RawClient& log_on(ClientGuid guid = kClient, wire::Dialect dialect = wire::Dialect::kSmb302) {
-    RawClient& made = connect(guid);
-    EXPECT_TRUE(made.log_on(dialect));
-    return made;
-  }
-  wire::CreateResponse created(RawClient& by, const wire::CreateRequest& body) {
-    auto answer = by.exchange(by.request(Command::kCreate, body));
-    EXPECT_TRUE(answer && answer->status() == NtStatus::kSuccess);
-    answers.push_back(std::move(*answer));
-    return answers.back().as<wire::CreateResponse>();
-  }
-  static Bytes lock_request(RawClient& by, FileId id, uint64_t offset,
-                            uint32_t flags = wire::LockFlags::kFailImmediately) {
-    wire::LockRequest request{.file_id = id};
-    request.locks.push_back(
-        {.offset = offset, .length = 1, .flags = flags | wire::LockFlags::kExclusiveLock});
-    return by.request(Command::kLock, request);
-  }
-  static NtStatus lock(RawClient& by, FileId id, uint64_t offset) {
-    return by.status_of(lock_request(by, id, offset));
-  }
-  static NtStatus write(RawClient& by, FileId id) {
-    return by.status_of(
-        by.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("here")}));
-  }
-  static NtStatus echo(RawClient& by) {
-    return by.status_of(by.request(Command::kEcho, wire::EchoRequest{}));
-  }
-  bool suspend() {
-    return before->server().suspend(std::chrono::steady_clock::now() + 60s, Server::Connected::kGo);
-  }
-  Result<size_t> take(const OpensHandover::Part& part) {
-    std::vector<UniqueFd> descriptors;
-    for (const int each : part.descriptors) {
-      descriptors.emplace_back(::fcntl(each, F_DUPFD_CLOEXEC, 0));
-    }
-    return after->server().live_handover().take(part.state, std::move(descriptors));
-  }
-  void serve() {
-    after->server().live_handover().serve([](UniqueFd socket, Bytes received) {
-      return transport::over_tcp(std::move(socket), {}, std::move(received));
-    });
-  }
-  // How many connections go on, with how many opens.
-  std::pair<size_t, size_t> hand_over() {
-    EXPECT_TRUE(suspend());
-    const auto taken = take(before->server().live_handover().give());
-    EXPECT_TRUE(taken) << taken.error().message();
-    serve();
-    return {after->server().connections().size(), taken.value_or(0)};
-  }
-  // Of what is open in a share, where the next one has it so; the connection goes on.
-  void expect_its_end(std::shared_ptr<const Share> share) {
-    RawClient& client = log_on();
-    const FileId plain = client.create("plain");
-    const FileId kept = created(client, with_lease(durable(), 2)).file_id;
-    configure_next(std::move(share));
-    EXPECT_EQ(hand_over(), all(1, 2));
-    EXPECT_EQ(write(client, plain), NtStatus::kNetworkNameDeleted);
-    EXPECT_EQ(write(client, kept), NtStatus::kNetworkNameDeleted);
-    EXPECT_EQ(echo(client), NtStatus::kSuccess);
-    EXPECT_EQ(client.tree_connect("files"), NtStatus::kAccessDenied);
-  }
-  static std::pair<size_t, size_t> all(size_t connections, size_t opens) {
-    return {connections, opens};
-  }
-
-  VirtualClock clock;
-  std::string folder;
-  std::shared_ptr<const ShareTable> shares;
-  std::optional<Engine> before;
-  std::optional<Engine> after;
-  std::vector<std::unique_ptr<RawClient>> clients;
-  std::vector<Answer> answers;  // what decoded responses point into
-};
 
 TEST_F(LiveHandoverTest, OpensGoOnWithTheirIdsLeasesAndLocks) {
   RawClient& client = log_on();
@@ -370,30 +226,6 @@ TEST_F(LiveHandoverTest, WhoWaitsForChangesIsToldToLook) {
   answer = client.answer_to(again);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), NtStatus::kSuccess);
-}
-
-// Its client connects anew, and has what it was promised.
-TEST_F(LiveHandoverTest, ConnectionThatWaitsForALockEndsAsBefore) {
-  RawClient& holder = log_on();
-  RawClient& client = log_on(ClientGuid{{8}});
-  const FileId held = holder.create("file");
-  ASSERT_EQ(lock(holder, held, 5), NtStatus::kSuccess);
-  const FileId id = created(client, durable(kGuid, "kept")).file_id;
-  const FileId waits = client.create("file");
-  (void)send_pending(client, lock_request(client, waits, 5, 0));
-  ASSERT_TRUE(suspend());
-  EXPECT_TRUE(client.is_dropped());
-  auto parts = before->server().opens_handover().give(1, [](const auto&) { return size_t{0}; });
-  std::vector<UniqueFd> descriptors;
-  descriptors.emplace_back(::fcntl(parts.at(0).descriptors.at(0), F_DUPFD_CLOEXEC, 0));
-  EXPECT_EQ(after->server().opens_handover().take(parts[0].state, std::move(descriptors)),
-            size_t{1});
-  EXPECT_EQ(take(before->server().live_handover().give()), size_t{1});
-  serve();
-  EXPECT_EQ(write(holder, held), NtStatus::kSuccess);
-  auto& again = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{8}}));
-  ASSERT_TRUE(again.log_on());
-  EXPECT_EQ(created(again, reconnecting(id)).file_id.persistent, id.persistent);
 }
 
 // What its client sends next ends it: the logon, and the wait for that.
@@ -606,6 +438,15 @@ struct LivePersistentTest : LiveHandoverTest {
     body.contexts.durable_handle_request_v2->flags = wire::DurableHandleFlags::kPersistent;
     return body;
   }
+  // Of a client that knows leases of folders.
+  RawClient& knowing(RawClient& made) {
+    Bytes negotiate = made.negotiate_request(wire::Dialect::kSmb302);
+    negotiate[wire::Header::kSize + 8] |= wire::Capabilities::kDirectoryLeasing;
+    EXPECT_EQ(made.status_of(std::move(negotiate)), NtStatus::kSuccess);
+    EXPECT_EQ(made.session_setup(), NtStatus::kSuccess);
+    EXPECT_EQ(made.tree_connect(), NtStatus::kSuccess);
+    return made;
+  }
   void goes_on(size_t connections, size_t opens) {
     ASSERT_TRUE(suspend());
     EXPECT_EQ(take(before->server().live_handover().give()), opens);
@@ -641,6 +482,54 @@ TEST_F(LivePersistentTest, OpensAreTheirClientsAtOnceByTheSameIds) {
   EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
   EXPECT_EQ(client->close_file(plain), NtStatus::kSuccess);
   EXPECT_EQ(after->server().files.persistent->metrics().at(0).opens, 0u);
+}
+
+// Nothing has changed there that its client was not told.
+TEST_F(LivePersistentTest, FolderKeepsItsLease) {
+  RawClient& holder = knowing(connect(ClientGuid{{5}}));
+  auto body = persistent(kGuid, "d");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const auto made = created(holder, body);
+  constexpr uint32_t kRh = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  ASSERT_EQ(made.contexts.response_lease.value().lease_state, kRh);
+  goes_on(2, 0);
+  EXPECT_EQ(echo(holder), NtStatus::kSuccess);
+  auto& other = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{9}}));
+  ASSERT_TRUE(other.log_on());
+  EXPECT_EQ(other.close_file(other.create("d\\new")), NtStatus::kSuccess);
+  const auto broken = holder.receive();
+  ASSERT_TRUE(broken);
+  EXPECT_EQ(broken->header.command, Command::kOplockBreak);
+  EXPECT_EQ(broken->as<wire::LeaseBreakNotification>().current_lease_state, kRh);
+  EXPECT_EQ(holder.close_file(made.file_id), NtStatus::kSuccess);
+}
+
+// Nobody was told of what happened there while its client was not there.
+TEST_F(LivePersistentTest, WhoComesBackToAFolderHasNoLease) {
+  RawClient& holder = knowing(connect(ClientGuid{{5}}));
+  auto body = persistent(kGuid, "d");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId id = created(holder, body).file_id;
+  const FileId file = created(holder, persistent(CreateGuid{{2}}, "file")).file_id;
+  ASSERT_TRUE(suspend());
+  ASSERT_TRUE(take(before->server().live_handover().give()));
+  before->server().leave();
+  std::ofstream(folder + "/file") << "by somebody else";
+  begin(*after, after_share);
+  serve();
+  EXPECT_EQ(after->server().connections().size(), 1u);
+  auto& again =
+      knowing(*clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{5}})));
+  body = with_lease(reconnecting(id), 2, kGuid.bytes[0]);
+  body.name = "d";
+  body.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+  const auto back = created(again, body);
+  EXPECT_EQ(back.contexts.response_lease.value().lease_state, uint32_t{wire::LeaseState::kNone});
+  EXPECT_EQ(again.close_file(back.file_id), NtStatus::kSuccess);
+  auto other = with_lease(reconnecting(file, CreateGuid{{2}}), 2, 2);
+  other.name = "file";
+  other.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+  EXPECT_EQ(again.close_file(created(again, other).file_id), NtStatus::kSuccess);
 }
 
 TEST_F(LivePersistentTest, OneThatIsNotAsItsClientWasToldCostsItsConnection) {

@@ -248,12 +248,27 @@ void walk(Io& io, WalkOf<Io, LiveConnection>& connection) {
     io.secret(each.signing_secret);
     io.expect(is_algorithm(each.signing_algorithm));
   });
+  io.list(connection.requests, kAsyncRequestsMax, [&io](auto& each) {
+    io.number(each.async_id.value);
+    io.number(each.is_encrypted);
+    io.bytes(each.message, kCreateSizeMax);
+  });
 }
 
 template <class Io>
 void walk(Io& io, WalkOf<Io, LiveState>& state) {
   io.list(state.connections, kConnectionsMax, [&io](auto& each) { walk(io, each); });
   io.list(state.sessions, kConnectionsMax, [&io](auto& each) { walk(io, each); });
+}
+
+// Whether it is what another process may be asked to do again, of one of the sessions.
+bool is_repeatable(const Connection::WaitingRequest& request,
+                   const std::unordered_set<SessionId>& sessions) {
+  wire::Reader reader(request.message);
+  const auto header = wire::Header::decode(reader);
+  return header && !header->is_response() && header->next_command == 0 && !header->is_related() &&
+         (header->command == wire::Command::kCreate || header->command == wire::Command::kLock) &&
+         sessions.contains(header->session_id);
 }
 
 // Whether what refers to each other is there, once.
@@ -279,6 +294,12 @@ bool is_coherent(const LiveState& state) {
         return false;
       }
     }
+    std::unordered_set<AsyncId> ids;
+    for (const Connection::WaitingRequest& request : connection.requests) {
+      const bool is_id = request.async_id.value - 1 < ~uint64_t{0} / 2;
+      const bool is_new = is_id && ids.insert(request.async_id).second;
+      if (!is_new || !is_repeatable(request, here)) return false;
+    }
   }
   return true;
 }
@@ -301,7 +322,10 @@ Bytes encode(const LiveState& state) {
   // Keys are not to be left behind where it grew.
   constexpr size_t kUsual = 4u << 10;
   size_t size = kUsual;
-  for (const LiveConnection& each : state.connections) size += kUsual + each.received.size();
+  for (const LiveConnection& each : state.connections) {
+    size += kUsual + each.received.size();
+    for (const auto& request : each.requests) size += kUsual + request.message.size();
+  }
   for (const LiveSession& each : state.sessions) size += kUsual * (1 + each.opens.size());
   bytes.reserve(size);
   Out out(bytes);
@@ -316,7 +340,8 @@ Result<LiveState> decode_live_state(ByteView bytes) {
   wire::Reader& r = in.reader();
   const uint32_t magic = r.u32();
   const uint16_t version = r.u16();
-  if (r.ok() && magic == kMagic && version != kLiveVersion) return fail(Error::unsupported());
+  const bool is_read = version >= kLiveVersionFirst && version <= kLiveVersion;
+  if (r.ok() && magic == kMagic && !is_read) return fail(Error::unsupported());
   r.expect(magic == kMagic);
   LiveState state;
   walk(in, state);

@@ -114,6 +114,8 @@ struct LiveConnection {
   CommandSequenceWindow::Image window{};
   Bytes received{};                     // behind the last request that was served
   std::vector<LiveChannel> channels{};  // none: nobody has logged on yet
+  // CREATE or LOCK, each of a session of `channels`, oldest first.
+  std::vector<Connection::WaitingRequest> requests{};
 };
 
 // LiveOpen::changed of what a descriptor is of; 0 if that cannot be told.
@@ -128,12 +130,14 @@ struct LiveState {
   size_t open_count() const;
 };
 
-// What is told to be spoken by who can read it; a process that speaks another one gets nothing.
+// What is told to be read by who starts. Each reads what those before have written, from the first
+// that is read still on; who reads less than is spoken gets nothing.
 inline constexpr uint16_t kLiveVersion = 3;
+inline constexpr uint16_t kLiveVersionFirst = 3;
 
 // Has keys: whoever is done with it wipes it.
 Bytes encode(const LiveState& state);
-// kUnsupported: of another version.
+// kUnsupported: of a version that is not read.
 Result<LiveState> decode_live_state(ByteView bytes);
 
 }  // namespace braid::smb2

@@ -56,6 +56,16 @@ LiveOpen an_open() {
   return open;
 }
 
+Connection::WaitingRequest waiting(wire::Command command) {
+  wire::Header header;
+  header.command = command;
+  header.session_id = {0x77};
+  Connection::WaitingRequest request{.async_id = {3}, .is_encrypted = true, .message = {}};
+  wire::Writer writer(request.message);
+  header.encode(writer);
+  return request;
+}
+
 LiveState filled() {
   LiveState state = small();
   LiveSession& session = state.sessions[0];
@@ -76,6 +86,10 @@ LiveState filled() {
                                   .position = {.dots = 2, .offset = 77},
                                   .pending = {{"shown", "on disk"}, {"other", ""}}};
   directory.watch = LiveWatch{.tree = true, .filter = 3, .capacity = 1000};
+  for (const auto command : {wire::Command::kCreate, wire::Command::kLock}) {
+    state.connections[0].requests.push_back(waiting(command));
+  }
+  state.connections[0].requests[1].async_id = {4};
   return state;
 }
 
@@ -96,6 +110,8 @@ TEST(LiveState, ComesBackAsItWas) {
   EXPECT_EQ(session.opens.at(1).watch->capacity, 1000u);
   EXPECT_EQ(back->connections.at(0).window.used, (std::vector<bool>{false, true, false}));
   EXPECT_EQ(back->connections.at(0).received, (Bytes{0, 0, 1}));
+  EXPECT_EQ(back->connections.at(0).requests.at(1).async_id, AsyncId{4});
+  EXPECT_TRUE(back->connections.at(0).requests.at(1).is_encrypted);
 }
 
 // docs/records.md. Whoever changes them makes another version, which the version before refuses.
@@ -124,6 +140,7 @@ TEST(LiveState, IsThatOfThePage) {
             "03000000000001"  // received
             "01000000"        // channels
             "7700000000000000020010cccccccccccccccccccccccccccccccc"
+            "00000000"                                          // requests that wait
             "01000000"                                          // sessions
             "7700000000000000"                                  // SessionId
             "09000000000000000000000000000000"                  // ClientGuid
@@ -154,8 +171,10 @@ TEST(LiveState, CutShortOrOfAnotherVersionIsNone) {
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_live_state(ByteView(bytes).first(size))) << size;
   }
-  bytes[4] = kLiveVersion + 1;
-  EXPECT_EQ(decode_live_state(bytes).error(), Error::unsupported());
+  for (const int version : {kLiveVersion + 1, kLiveVersionFirst - 1}) {
+    bytes[4] = static_cast<uint8_t>(version);
+    EXPECT_EQ(decode_live_state(bytes).error(), Error::unsupported());
+  }
 }
 
 // Each is written as it stands, and refused when it is read.
@@ -177,6 +196,18 @@ TEST(LiveState, WhatDoesNotFitTogetherIsNone) {
   EXPECT_TRUE(refused([](auto& state) { state.sessions[0].client_guid = ClientGuid{{1}}; }));
   EXPECT_TRUE(refused([](auto& state) { state.sessions[0].credentials = nullptr; }));
   EXPECT_TRUE(refused([](auto& state) { state.sessions[0].opens[0].watch.emplace(); }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].async_id = {}; }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].async_id = {4}; }));
+  EXPECT_TRUE(
+      refused([](auto& state) { state.connections[0].requests[0].async_id = {1ull << 63}; }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].message.pop_back(); }));
+  // The SessionId, the next message, a flag.
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].message[40] ^= 1; }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].message[20] = 8; }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].message[16] |= 4; }));
+  EXPECT_TRUE(refused([](auto& state) { state.connections[0].requests[0].message[16] |= 1; }));
+  EXPECT_TRUE(refused(
+      [](auto& state) { state.connections[0].requests[0] = waiting(wire::Command::kWrite); }));
   EXPECT_TRUE(refused(
       [](auto& state) { state.sessions[0].opens[1].listing->pending[0].disk_name = "../up"; }));
 }

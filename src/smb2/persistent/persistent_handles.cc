@@ -27,6 +27,8 @@ struct PersistentShare {
     store::HandleLog::Ticket ticket;
     uint64_t open = 0;
     bool is_minor = false;  // no promise of it is another one than before
+    // Of a new open or the end of one: nobody relies on it but who asks about this file.
+    std::optional<FileKey> only_of = {};
   };
   std::deque<Unsettled> unsettled;
   // Of these, what was put last is not there: it is tried again by who settles about it.
@@ -236,7 +238,7 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
       lose(of, open, seen[i].error());
       continue;
     }
-    forget_listing(open);
+    if (!kept_listings_.contains(open.file_id.persistent)) forget_listing(open);
     if (changed.contains(seen[i]->key)) drop_caching(open);
     const auto until = now + open.changes.durable_terms.timeout;
     const std::string_view record = open.record;
@@ -390,8 +392,12 @@ PersistentHandles::Settling PersistentHandles::settle_here(PersistentShare& of,
   write_changes(*state);
   if (about.changes_data) forget_stamps(*state, about);
   Settling settling{.all = {}, .is_behind = !behind(*state, of, about).empty()};
-  settling.all.reserve(of.unsettled.size());
+  // Clients that open and close files of their own would wait for each other's syncs otherwise.
+  const auto concerns = [&about](const PersistentShare::Unsettled& each) {
+    return !each.only_of || about.files.empty() || is_one_of(*each.only_of, about.files);
+  };
   for (const auto& each : of.unsettled) {
+    if (!concerns(each)) continue;
     const auto kept = state->opens.find(each.open);
     const bool is_relied_on =
         !each.is_minor && kept != state->opens.end() && is_about(kept->second, about);
@@ -465,7 +471,9 @@ Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Execut
       }
       added.now.state = {};
     }
-    for (const auto& each : tickets) of.unsettled.push_back({each, id});
+    for (const auto& each : tickets) {
+      of.unsettled.push_back({.ticket = each, .open = id, .only_of = open->attributes.file_key});
+    }
   }
   Result<void> done;
   if (refusal != 0) done = fail_os(refusal);
@@ -544,7 +552,10 @@ void PersistentHandles::erase(const Open& open) {
   file->second.erase(id);
   if (file->second.empty()) state->of.erase(file);
   of.behind.erase(id);
-  for (auto& ticket : of.journal->erase(id)) of.unsettled.push_back({std::move(ticket), 0});
+  for (auto& ticket : of.journal->erase(id)) {
+    of.unsettled.push_back(
+        {.ticket = std::move(ticket), .only_of = kept.mapped().now.attributes.file_key});
+  }
 }
 
 Result<void> PersistentHandles::begin_rename(const Share& share, const FileKey& file,

@@ -55,6 +55,9 @@ class PersistentHandles {
   // once.
   std::expected<void, std::string> begin(std::shared_ptr<const Share> share,
                                          std::unique_ptr<store::LogFolder> folder, Server server);
+  // Its client has not lost its connection, which a process before this one has handed over: what
+  // it has cached of this directory is true for as long as that has told it. Before begin().
+  void keep_listing(uint64_t persistent_id) { kept_listings_.insert(persistent_id); }
   // Whether any share has them.
   bool any() const { return any_.load(std::memory_order_relaxed); }
   // The server stops: those that nobody has asked for yet are not known here any more.
@@ -86,9 +89,10 @@ class PersistentHandles {
   };
   // Before an answer that tells of a change on the share, and before a file is changed for which
   // somebody may have lost his caching: all that has happened up to now is on the disk, as far as
-  // it can be written. An error: of an open of these files, or with this lease, it cannot be. What
-  // cannot be written of others holds up who asks about them. At once, for a share without such
-  // handles. Continues on `executor` if it had to wait.
+  // it can be written, but for opens of other files that have begun or ended. An error: of an open
+  // of these files, or with this lease, it cannot be. What cannot be written of others holds up who
+  // asks about them. At once, for a share without such handles. Continues on `executor` if it had
+  // to wait.
   Task<Result<void>> settle(const Share& share, About about, Executor& executor);
   // The same, and the thread waits: one that may wait for a disk.
   Result<void> settle_now(const Share& share, About about);
@@ -154,6 +158,7 @@ class PersistentHandles {
   std::atomic<bool> any_ = false;
   Guarded<State, LockRank::kHandles> state_;
   bool may_sleep_ = false;
+  std::unordered_set<uint64_t> kept_listings_;
   SleepingOpens sleepers_{[this](SleepingOpens::Sleeper sleeper) { restore(std::move(sleeper)); }};
 };
 

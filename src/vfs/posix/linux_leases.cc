@@ -129,6 +129,13 @@ Result<KernelLeases::Held> LinuxLeases::take(int descriptor, GuardLevel wanted) 
   return fail_os(EAGAIN);
 }
 
+Result<UniqueFd> LinuxLeases::inherit(int descriptor) {
+  BRAID_CHECK(start());
+  UniqueFd own(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  if (!own) return fail_last_os();
+  return own;
+}
+
 Result<void> LinuxLeases::set(int descriptor, GuardLevel level) {
   if (::fcntl(descriptor, F_SETLEASE, type_of(level)) != 0) return fail_last_os();
   return {};

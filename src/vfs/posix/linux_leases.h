@@ -29,6 +29,7 @@ class LinuxLeases final : public KernelLeases {
   void stop();
 
   Result<Held> take(int descriptor, GuardLevel wanted) override;
+  Result<UniqueFd> inherit(int descriptor) override;
   Result<void> set(int descriptor, GuardLevel level) override;
   GuardLevel due(int descriptor) override;
   void wake() override;

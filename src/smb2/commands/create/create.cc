@@ -52,7 +52,7 @@ void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
 // durable one.
 Task<Result<Reply>> write_promise(Request& request, CreateState& state, Reply answer) {
   const std::shared_ptr<Open> open = state.open;
-  const auto done = co_await request.files.persistent->promise(open, request.seat);
+  const auto done = co_await request.files.persistent->promise(open, request.connection->reactor());
   // The disk has taken its time, and somebody may have broken the lease meanwhile: then that break
   // was of a lease its client has not heard of yet.
   if (done && !state.caching.lease) co_return std::move(answer);
@@ -168,6 +168,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   BRAID_CO_TRY(state.descriptors, request.files.fds.take_files(*request.principal.identity));
   state.file_id = request.files.file_ids.next();
 
+  // Each attempt that has to wait leaves everything as it was.
+  request.repeatable = request.message;
   LeaseWait lease;
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();

@@ -88,8 +88,15 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
   ask_for_caching(attempt, open);
-  if (attempt.request.tree_connect->share->compat == config::Compat::kWindows &&
-      negotiated.is_smb3() && attempt.request.files.file_table.is_spread()) {
+  const Share& share = *attempt.request.tree_connect->share;
+  // An exclusive oplock would be one that others have to ask for, too.
+  if (share.scale_out && negotiated.is_smb3() &&
+      open.requested_oplock == filestate::OplockLevel::kExclusive) {
+    open.requested_oplock = filestate::OplockLevel::kLevelII;
+  }
+  const bool is_windows_node =
+      share.compat == config::Compat::kWindows && attempt.request.files.file_table.is_spread();
+  if (negotiated.is_smb3() && (share.scale_out || is_windows_node)) {
     limit_to_reading(open);
   }
   return open;

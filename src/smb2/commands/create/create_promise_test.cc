@@ -88,6 +88,55 @@ TEST_F(Promises, ReplayIsOfOpensThatReadOrWrite) {
   }
 }
 
+// 3.3.5.9, 3.3.5.9.8 and 3.3.5.9.11: what has been read, or nothing; and so no durable handle.
+TEST_F(Promises, OfAScaleOutShareOnlyWhatWasReadIsCached) {
+  share().scale_out = true;
+  client = log_on();
+  constexpr uint32_t kR = wire::LeaseState::kReadCaching;
+  constexpr uint32_t kH = wire::LeaseState::kHandleCaching;
+  constexpr uint32_t kW = wire::LeaseState::kWriteCaching;
+  struct {
+    OplockLevel level;
+    uint32_t lease;
+    OplockLevel granted;
+    uint32_t state;
+  } constexpr kCases[] = {
+      {OplockLevel::kNone, 0, OplockLevel::kNone, 0},
+      {OplockLevel::kLevelIi, 0, OplockLevel::kLevelIi, 0},
+      {OplockLevel::kExclusive, 0, OplockLevel::kLevelIi, 0},
+      {OplockLevel::kBatch, 0, OplockLevel::kLevelIi, 0},
+      {OplockLevel::kLease, kR, OplockLevel::kLease, kR},
+      {OplockLevel::kLease, kR | kH, OplockLevel::kLease, kR},
+      {OplockLevel::kLease, kR | kW | kH, OplockLevel::kLease, kR},
+      {OplockLevel::kLease, kW | kH, OplockLevel::kLease, 0},
+  };
+  uint8_t number = 20;
+  for (const auto& each : kCases) {
+    for (const uint8_t version : {1, 2}) {
+      ++number;
+      auto body = durable(CreateGuid{{number}}, "s" + std::to_string(number));
+      body.requested_oplock_level = each.level;
+      if (each.level == OplockLevel::kLease) {
+        body = with_lease(body, version, number);
+        body.contexts.request_lease->lease_state = each.lease;
+      }
+      const auto told = created(*client, body);
+      EXPECT_EQ(told.oplock_level, each.granted) << int{number};
+      EXPECT_FALSE(told.contexts.durable_handle_response_v2);
+      ASSERT_EQ(told.contexts.response_lease.has_value(), each.level == OplockLevel::kLease);
+      if (told.contexts.response_lease) {
+        EXPECT_EQ(told.contexts.response_lease->lease_state, each.state) << int{number};
+      }
+      EXPECT_EQ(closed(*client, told), kSuccess);
+    }
+  }
+  RawClient old(engine, ClientGuid{{9}});
+  ASSERT_TRUE(old.log_on(wire::Dialect::kSmb210));
+  auto body = with_lease(RawClient::create_body("old"), 1);
+  EXPECT_EQ(created(old, body).contexts.response_lease->lease_state, kR | kW | kH);
+  old.close();
+}
+
 TEST_F(Promises, DirectoriesAreNotKept) {
   auto body = with_lease(durable(kGuid, "d"), 2);
   body.create_options = wire::CreateOptions::kDirectoryFile;
