@@ -1,6 +1,7 @@
 # Everything a person or a script needs; the build itself is CMake and Ninja. `make` prints this list.
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
+ROUNDS ?= 10000
 LISTEN ?= 127.0.0.1:4450
 CTEST ?=
 SANITIZERS ?=
@@ -192,7 +193,7 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd --options vers=3.1.1,actimeo=0,nolease
 	@$(PYTHON) tests/vm/git_test.py --braidd build/release/braidd
-	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 1000 --locks 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: nfs-test
@@ -201,8 +202,9 @@ nfs-test: deps build ## NFS (nfs-ganesha) and SMB on one folder: 10,000 records 
 	@$(PYTHON) tests/nfs/nfs_test.py --braidd build/release/braidd -v
 
 .PHONY: vm-nfs-test
-vm-nfs-test: deps-vm build ## The same with the kernel's NFS server, both in a virtual machine (an hour)
-	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd -v
+vm-nfs-test: deps-vm build ## The same with the kernel's NFS server, both in a virtual machine (ROUNDS=10000)
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd -v --rounds $(ROUNDS) --turns $(ROUNDS) \
+	  --locks $(ROUNDS) --limit 14400
 
 .PHONY: rdma-test
 rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast (an hour)

@@ -2,7 +2,7 @@
 """NFS by the kernel's own server and SMB on one folder, both in a virtual machine.
 
   nfs_test.py --braidd build/release/braidd
-  nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
+  nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300 --locks 100
 
 First the kernel's clients of both, in the machine: one writes numbered records, the other reads them
 (guest/nfs.c). Then the tests of tests/nfs/records.py, whose clients are on this side. In the share
@@ -70,7 +70,8 @@ class Guest:
                 out.write(text)
         job = vm_test.pack_job(scratch, "nfs.sh", {
             "NAME": records.ALICE.name, "PASSWORD": records.ALICE.password,
-            "FILES": records.FILES, "ROUNDS": arguments.turns})
+            "FILES": records.FILES, "ROUNDS": arguments.turns, "LOCK_ROUNDS": arguments.locks,
+            "JOBS": arguments.jobs})
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{theirs}"
                            for ours, theirs in ((self.smb_port, 445), (self.nfs_port, 2049)))
         network = ["-netdev", f"user,id=net,ipv6=off{forwards}", *vm_test.USER_NETWORK[2:], *disk]
@@ -139,7 +140,9 @@ def stop_guest():
 
 def extra(parser):
     records.extra(parser)
-    parser.add_argument("--turns", type=int, default=2000, help="rounds of the kernel's clients")
+    parser.add_argument("--turns", type=int, default=10_000, help="rounds of the kernel's clients")
+    parser.add_argument("--locks", type=int, default=10_000, help="theirs with locks")
+    parser.add_argument("--jobs", type=int, default=8, help="processes that share these")
     parser.add_argument("--cache", default=os.path.join(HERE, "..", "..", "build", "vm"))
     parser.add_argument("--limit", type=int, default=3600, help="seconds for the machine")
 

@@ -1,6 +1,6 @@
 # nfs.sh: one folder by SMB (braidd) and NFS (the kernel's server), in the guest. From /job/settings: NAME,
-# PASSWORD, FILES, ROUNDS. First the kernel's clients of both, then those of nfs_test.py on the machine around, which
-# writes "done" into /srv/control. Every step that fails is named on the console.
+# PASSWORD, FILES, ROUNDS, LOCK_ROUNDS, JOBS. First the kernel's clients of both, then those of nfs_test.py
+# on the machine around, which writes "done" into /srv/control. Every step that fails is named on the console.
 . /job/settings
 export PATH=/bin
 failed=0
@@ -80,11 +80,13 @@ serve_smb
 dmesg -c > /dev/null
 
 mount_both strict
-/job/nfs turns /smb /nfs "$FILES" "$ROUNDS" || fail "strict"
-/job/nfs locks /smb /nfs "$((ROUNDS / 10))" || fail "locks, strict"
+echo "strict:"
+/job/nfs turns /smb /nfs "$FILES" "$ROUNDS" "$JOBS" || fail "strict"
+/job/nfs locks /smb /nfs "$LOCK_ROUNDS" "$JOBS" || fail "locks, strict"
 unmount_both
 mount_both notify
-/job/nfs wait /smb /nfs "$FILES" "$ROUNDS" || fail "notify"
+echo "notify:"
+/job/nfs wait /smb /nfs "$FILES" "$ROUNDS" "$JOBS" || fail "notify"
 unmount_both
 
 echo "ready"
