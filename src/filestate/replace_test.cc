@@ -344,5 +344,22 @@ TEST_F(PosixDelete, WaitForABreakIsNoSharingViolation) {
   EXPECT_TRUE(collides.sharing_violation);
 }
 
+// Files opened one after the other use the same memory, and are known by their own keys.
+TEST_F(PosixDelete, FilesOneAfterTheOtherAreThemselves) {
+  for (uint64_t inode = 500; inode < 1500; ++inode) {
+    const FileKey file{1, inode, 0};
+    OpenRequest holder = lease(1, "RH");
+    EXPECT_TRUE(table.open(file, holder).lease);
+    OpenRequest overwrites = request(2);
+    overwrites.overwrites = true;
+    table.open(file, overwrites);
+    ASSERT_EQ(sink.take_breaks(), "1: RH-> ack");
+    ASSERT_EQ(sink.last_break.id.file, file);
+    table.close({file, holder.token});
+    table.close({file, overwrites.token});
+    ASSERT_FALSE(table.is_open(file));
+  }
+}
+
 }  // namespace
 }  // namespace braid::filestate
