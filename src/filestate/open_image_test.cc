@@ -439,5 +439,56 @@ TEST_F(OpenImagesOfWorkers, WaitForNothingWhenTheirWorkerHasDied) {
   EXPECT_TRUE(shared.tables[1]->locks_of(ref(kept)).held.empty());
 }
 
+// [MS-FSA] 2.1.5.1.2.1: an open that may not delete the file gets along with what keeps a stream.
+TEST_F(OpenImages, MayComeBackBesideAStreamThatIsKept) {
+  const OpenImage image = image_of(persistent(before.request()));
+  OpenRequest keeps = after.request(2);
+  keeps.share_access = kShareRead | kShareWrite;
+  ASSERT_EQ(after.open(keeps, {kFile.device, kFile.inode, 9}).decision.verdict, Verdict::kGo);
+  EXPECT_TRUE(restore(image));
+  OpenImage deletes = image;
+  deletes.delete_on_close = true;
+  deletes.persistent_id++;
+  EXPECT_FALSE(restore(deletes));
+}
+
+TEST_F(OpenImages, PendingDeletionOfTheStreamComesBack) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  OpenRequest request = before.request();
+  request.path = path("f");
+  ASSERT_EQ(before.open(request, stream).decision.verdict, Verdict::kGo);
+  const Deleter deleter = make_deleter(std::make_shared<const UnixCredentials>(), "share");
+  ASSERT_EQ(
+      before.table
+          .set_delete_pending({stream, request.token}, true, DeleteSemantics::kLastClose, deleter)
+          .verdict,
+      Verdict::kGo);
+  ASSERT_TRUE(before.table.set_durability({stream, request.token}, Durability::kPersistent));
+  const OpenImage image = image_of(request, stream);
+  EXPECT_TRUE(image.of_stream.is_pending);
+  EXPECT_FALSE(image.of_name.is_pending);
+  const auto open = restore(image, stream);
+  ASSERT_TRUE(open);
+  EXPECT_TRUE(after.table.is_delete_pending(*open));
+  const CloseDecision closed = after.table.close(*open);
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_FALSE(closed.stream_deleters.empty());
+}
+
+// Of opens that sleep: nobody else may bind their key.
+TEST_F(OpenImages, LeaseKeysAreKeptAndLetGo) {
+  const LeaseId lease{.client = client(1), .key = lease_key(1), .user = {}};
+  const FileKey elsewhere{1, 300, 0};
+  EXPECT_TRUE(after.table.keep_lease_key(lease, kFile));
+  EXPECT_FALSE(after.table.keep_lease_key(lease, elsewhere));
+  EXPECT_EQ(after.table.check_lease_key(lease, elsewhere), NtStatus::kInvalidParameter);
+  after.table.drop_lease_key(lease, kFile);
+  EXPECT_EQ(after.table.check_lease_key(lease, elsewhere), NtStatus::kSuccess);
+  // Not that of an open that is there.
+  after.open(after.lease(1, "R"));
+  after.table.drop_lease_key(lease, kFile);
+  EXPECT_EQ(after.table.check_lease_key(lease, elsewhere), NtStatus::kInvalidParameter);
+}
+
 }  // namespace
 }  // namespace braid::filestate

@@ -1,6 +1,8 @@
 // Names that go while the file is open: POSIX deletion, and what a rename or link replaces.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "filestate/file_table_testing.h"
 
 namespace braid::filestate {
@@ -293,6 +295,70 @@ TEST_F(PosixDelete, FileAndStreamThatGoTogetherAreFreeTogether) {
   closed = {};
   EXPECT_EQ(open(request(), stream).decision.verdict, Verdict::kGo);
   EXPECT_EQ(open(request()).decision.verdict, Verdict::kGo);
+}
+
+// Who comes while it is removed hears of it; only who was kept out for a newcomer asks again.
+TEST_F(PosixDelete, WhatTheLastCloseDeletesIsNotWaitedFor) {
+  const OpenRequest only = request();
+  open(only);
+  table.set_delete_pending(ref(only), true);
+  const CloseDecision closed = close(only);
+  ASSERT_TRUE(closed.delete_now);
+  const OpenDecision refused = open(request(2));
+  EXPECT_EQ(refused.decision.status, NtStatus::kDeletePending);
+  EXPECT_FALSE(refused.deletes_purged);
+}
+
+TEST_F(PosixDelete, RightsOfADeletionThatFailedAreForgotten) {
+  OpenRequest first = request(), second = request(2);
+  first.path = second.path = path("f");
+  open(first);
+  open(second);
+  const auto deleter = [](uid_t uid) {
+    return make_deleter(std::make_shared<const UnixCredentials>(
+                            UnixCredentials{.uid = uid, .gid = 0, .groups = {}}),
+                        "share");
+  };
+  table.set_delete_pending(ref(first), true, DeleteSemantics::kPosix, deleter(1));
+  CloseDecision closed = close(first);
+  ASSERT_TRUE(closed.delete_now);
+  table.not_removed(closed, kFile);
+  table.set_delete_pending(ref(second), true, DeleteSemantics::kLastClose, deleter(2));
+  closed = close(second);
+  ASSERT_EQ(std::ranges::distance(closed.link_deleters), 1);
+  EXPECT_EQ((*closed.link_deleters.begin())->who->uid, 2u);
+}
+
+TEST_F(PosixDelete, WaitForABreakIsNoSharingViolation) {
+  OpenRequest holder = lease(1, "RWH");
+  open(holder);
+  const OpenDecision waits = open(request(2));
+  EXPECT_EQ(waits.decision.verdict, Verdict::kWait);
+  EXPECT_FALSE(waits.sharing_violation);
+  table.close(ref(holder));
+  holder = lease(2, "RWH");
+  holder.share_access = 0;
+  open(holder);
+  const OpenDecision collides = open(request(2));
+  EXPECT_EQ(collides.decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(collides.sharing_violation);
+}
+
+// Files opened one after the other use the same memory, and are known by their own keys.
+TEST_F(PosixDelete, FilesOneAfterTheOtherAreThemselves) {
+  for (uint64_t inode = 500; inode < 1500; ++inode) {
+    const FileKey file{1, inode, 0};
+    OpenRequest holder = lease(1, "RH");
+    EXPECT_TRUE(table.open(file, holder).lease);
+    OpenRequest overwrites = request(2);
+    overwrites.overwrites = true;
+    table.open(file, overwrites);
+    ASSERT_EQ(sink.take_breaks(), "1: RH-> ack");
+    ASSERT_EQ(sink.last_break.id.file, file);
+    table.close({file, holder.token});
+    table.close({file, overwrites.token});
+    ASSERT_FALSE(table.is_open(file));
+  }
 }
 
 }  // namespace
