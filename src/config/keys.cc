@@ -625,7 +625,8 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "
      "another connection. spec loses nothing; windows answers what programs tested with Windows "
-     "servers only may expect.",
+     "servers only may expect. In a cluster, windows lets clients cache what they read and nothing "
+     "else.",
      choice<&Share::compat, kCompats, Share>},
 });
 
