@@ -1,8 +1,12 @@
 // [MS-SMB2] 3.3.5.14 "Receiving an SMB2 LOCK Request".
 #include "wire/smb2/lock.h"
 
+#include <algorithm>
+#include <array>
+
 #include "smb2/commands/commands.h"
 #include "smb2/commands/long_lock.h"
+#include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_locks.h"
@@ -90,6 +94,10 @@ Result<std::vector<filestate::LockRange>> lock_ranges(const wire::LockRequest& l
   }
   return ranges;
 }
+
+// Of a LOCK that waits: its header, its body and the one element that it has. What its client has
+// put behind them is not kept.
+constexpr size_t kWaitingSize = wire::Header::kSize + 24 + 24;
 
 // STATUS_RANGE_NOT_LOCKED when the open is gone, as for any LOCK that waits then.
 Result<void> use_again(Request& request, const std::shared_ptr<Open>& open) {
@@ -195,10 +203,13 @@ Task<Result<Reply>> handle_lock(Request& request) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});
   }
-  // Its frame is gone by the time that it waits, and then it has nothing.
-  Bytes message;
-  if (!fail_immediately) message.assign(request.message.begin(), request.message.end());
-  request.repeatable = message;
+  // Its frame is gone by the time that it waits. This is part of what a request counts as.
+  std::array<uint8_t, kWaitingSize> message{};
+  static_assert(kWaitingSize < kRequestSize && kWaitingSize <= kCreateSizeMax);
+  if (!fail_immediately) {
+    std::ranges::copy(request.message.first(kWaitingSize), message.begin());
+    request.repeatable = message;
+  }
   const auto sequence = sequence_of(request, lock);
   Result<void> locked;
   if (has_local_locks(*open)) {

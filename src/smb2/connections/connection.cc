@@ -143,8 +143,9 @@ void Connection::set_waits_aside() {
   size_t size = 0;
   for (const auto& [request, over] : aside_) size += request->repeatable.size();
   for (Request* const request : repeatable_waits_) {
-    if (!request->set_aside || size + request->repeatable.size() > kAsideMax) continue;
-    size += request->repeatable.size();
+    const size_t own = request->repeatable.size();
+    if (!request->set_aside || own > kCreateSizeMax || size + own > kAsideMax) continue;
+    size += own;
     std::exchange(request->set_aside, nullptr)();
   }
 }

@@ -248,10 +248,13 @@ void walk(Io& io, WalkOf<Io, LiveConnection>& connection) {
     io.secret(each.signing_secret);
     io.expect(is_algorithm(each.signing_algorithm));
   });
-  io.list(connection.requests, kAsyncRequestsMax, [&io](auto& each) {
+  size_t aside = 0;
+  io.list(connection.requests, kAsyncRequestsMax, [&io, &aside](auto& each) {
     io.number(each.async_id.value);
     io.number(each.is_encrypted);
     io.bytes(each.message, kCreateSizeMax);
+    aside += each.message.size();
+    io.expect(aside <= kAsideMax);
   });
 }
 

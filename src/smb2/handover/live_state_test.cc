@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "smb2/common/limits.h"
 #include "smb2/persistent/persistent_open_testing.h"
 
 namespace braid::smb2 {
@@ -112,6 +113,24 @@ TEST(LiveState, ComesBackAsItWas) {
   EXPECT_EQ(back->connections.at(0).received, (Bytes{0, 0, 1}));
   EXPECT_EQ(back->connections.at(0).requests.at(1).async_id, AsyncId{4});
   EXPECT_TRUE(back->connections.at(0).requests.at(1).is_encrypted);
+}
+
+// As much as a connection may have set aside.
+TEST(LiveState, WhatMayBeSetAsideIsRead) {
+  LiveState state = small();
+  auto& requests = state.connections[0].requests;
+  for (uint64_t i = 0; i < kAsideMax / kCreateSizeMax; ++i) {
+    requests.push_back(waiting(wire::Command::kCreate));
+    requests.back().async_id = {i + 1};
+    requests.back().message.resize(kCreateSizeMax);
+  }
+  EXPECT_TRUE(decode_live_state(encode(state)));
+  requests.push_back(waiting(wire::Command::kCreate));
+  requests.back().async_id = {99};
+  EXPECT_FALSE(decode_live_state(encode(state))) << "more than that in all";
+  requests.resize(1);
+  requests[0].message.resize(kCreateSizeMax + 1);
+  EXPECT_FALSE(decode_live_state(encode(state)));
 }
 
 // docs/records.md. Whoever changes them makes another version, which the version before refuses.

@@ -1,4 +1,5 @@
 // Requests that wait for other clients while another server goes on with their connections.
+#include "smb2/common/limits.h"
 #include "smb2/handover/live_handover_testing.h"
 #include "smb2/pending_testing.h"
 #include "wire/smb2/oplock_break.h"
@@ -80,6 +81,49 @@ TEST_F(LiveWaitsTest, LockIsGrantedByTheNextUnderItsId) {
   ASSERT_TRUE(interim);
   EXPECT_EQ(interim->status(), NtStatus::kPending);
   EXPECT_EQ(interim->header.async_id, AsyncId{2});
+}
+
+// What its client puts behind it is neither kept nor handed over, and its signature, which was of
+// all of it, is verified once.
+TEST_F(LiveWaitsTest, LockWithMuchBehindItIsKeptWithoutThat) {
+  held = holder.create("file");
+  ASSERT_EQ(lock(holder, held, 5), NtStatus::kSuccess);
+  waits = client.create("file");
+  Bytes message = lock_request(client, waits, 5, 0);
+  message.resize(2 * kCreateSizeMax);
+  client.sign(message, *client.signing_key);
+  const uint64_t waiting = send_pending(client, std::move(message));
+  ASSERT_TRUE(suspend());
+  const auto connections = before->server().connections();
+  ASSERT_EQ(connections.size(), 2u);
+  size_t kept = 0;
+  for (const auto& each : connections) {
+    for (const auto& request : each->requests_aside()) kept += request.message.size();
+  }
+  EXPECT_EQ(kept, wire::Header::kSize + 48);
+  EXPECT_EQ(take(before->server().live_handover().give()), size_t{2});
+  serve();
+  EXPECT_EQ(unlock(), NtStatus::kSuccess);
+  const auto answer = client.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_TRUE(RawClient::is_signed_with(*answer, *client.signing_key));
+}
+
+// One that was long enough to be verified before it ran.
+TEST_F(LiveWaitsTest, SignedCreateAsLongAsOneMayBeIsAskedAgain) {
+  held = created(holder, with_lease(durable(), 2)).file_id;
+  Bytes message = client.request(Command::kCreate, RawClient::create_body("file"));
+  message.resize(kCreateSizeMax);
+  client.sign(message, *client.signing_key);
+  const uint64_t waiting = send_pending(client, std::move(message));
+  expect_break();
+  EXPECT_EQ(hand_over(), all(2, 1));
+  expect_break();
+  EXPECT_EQ(acknowledge(), NtStatus::kSuccess);
+  const auto answer = client.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
 }
 
 TEST_F(LiveWaitsTest, LockIsCancelledThere) {
