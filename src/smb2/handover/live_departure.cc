@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
@@ -121,6 +122,25 @@ LiveSession image_of(const Session& session) {
   return image;
 }
 
+// With what each has open, and the descriptors of that. It acts as users.
+std::vector<LiveSession> images_of(const FileServices& files,
+                                   const std::vector<std::shared_ptr<Session>>& sessions,
+                                   std::vector<int>& descriptors) {
+  std::vector<LiveSession> images;
+  for (const auto& session : sessions) {
+    LiveSession& image = images.emplace_back(image_of(*session));
+    for (const auto& open : session->opens()) {
+      if (open->is_pipe()) continue;
+      auto each = image_of(files, *open);
+      if (!each) continue;
+      const vfs::File& named = open->base_file ? *open->base_file : *open->file;
+      descriptors.push_back(named.descriptor());
+      image.opens.push_back(*std::move(each));
+    }
+  }
+  return images;
+}
+
 SessionId session_of(const Connection::WaitingRequest& request) {
   wire::Reader reader(request.message);
   const auto header = wire::Header::decode(reader);
@@ -192,6 +212,7 @@ OpensHandover::Part LiveHandover::give() {
   LiveState state;
   OpensHandover::Part part;
   std::vector<int> of_opens;
+  std::vector<std::shared_ptr<Session>> leaving;
   std::unordered_set<SessionId> going;
   for (const auto& session : server_.logons.session_table.all()) {
     const auto channels = session->channels();
@@ -200,18 +221,11 @@ OpensHandover::Part LiveHandover::give() {
       return connection && connection->is_resting() && chosen_.contains(connection->number);
     });
     if (!is_chosen || !can_go(*session)) continue;
-    LiveSession image = image_of(*session);
-    for (const auto& open : session->opens()) {
-      if (open->is_pipe()) continue;
-      auto each = image_of(server_.files, *open);
-      if (!each) continue;
-      const vfs::File& named = open->base_file ? *open->base_file : *open->file;
-      of_opens.push_back(named.descriptor());
-      image.opens.push_back(*std::move(each));
-    }
     going.insert(session->session_id);
-    state.sessions.push_back(std::move(image));
+    leaving.push_back(session);
   }
+  // On a thread of its own, as the caller is to act as the server when nothing comes of it.
+  std::thread([&] { state.sessions = images_of(server_.files, leaving, of_opens); }).join();
   for (const auto& connection : server_.connections()) {
     const auto chosen = chosen_.find(connection->number);
     if (chosen == chosen_.end() || !connection->is_resting()) continue;
