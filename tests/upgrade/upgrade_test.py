@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -36,6 +37,7 @@ NOT_FOUND = "OBJECT_NAME_NOT_FOUND"
 KEY = b"lease key 000001"
 DELETE_ON_CLOSE = 0x1000
 CONTINUOUS = ("continuous_availability = true",)
+STRICT = ('local_access = "strict"',)
 
 
 def number():
@@ -69,7 +71,7 @@ class Upgraded(unittest.TestCase):
         self.strict = self.scratch.directory("strict", owner=ids_of(ALICE))
         if self.workers == 1:
             shares += [Share("kept", self.kept, lines=CONTINUOUS),
-                       Share("strict", self.strict, lines=('local_access = "strict"',))]
+                       Share("strict", self.strict, lines=STRICT)]
         self.options = Options(shares, [ALICE, BOB], signing="enabled", workers=self.workers)
         arguments = argparse.Namespace(**vars(suite.arguments))
         arguments.braidd = self.program
@@ -353,9 +355,12 @@ class HandedOver(Upgraded):
             port = probe.getsockname()[1]
         self.set_key("listen", f'["127.0.0.1:0", "127.0.0.2:{port}"]')
         self.set_key("workers", "3" if self.workers == 1 else "1")
-        if self.workers == 1:  # continuous_availability takes one worker
+        if self.workers == 1:  # which they take
             text = self.config.read_text(encoding="utf-8")
-            self.config.write_text(text.replace(CONTINUOUS[0] + "\n", ""), encoding="utf-8")
+            for line in (*CONTINUOUS, *STRICT):
+                self.assertIn(line + "\n", text)
+                text = text.replace(line + "\n", "")
+            self.config.write_text(text, encoding="utf-8")
         self.assertEqual(self.upgrade("restart")["opens"], 1)
         self.assertEqual(len(self.workers_now()), 3 if self.workers == 1 else 1)
         client = self.connect()
@@ -545,6 +550,43 @@ class GoesOn(Upgraded):
         self.upgrade()
         self.write(client, file, b"goes on")
 
+    def test_what_fails_late_changes_nothing(self):
+        """All was handed over, and nobody took it: whoever waits is told so, and the next one can be."""
+        client = self.stay()
+        file = client.plain_open(self.name).file
+        control = self.scratch.file("server.state/control/0")
+        # As long as its wait for the pipe may take, there is time to stop whoever is to take over.
+        for _ in range(10):
+            self.connect(guid=number())
+            before = set(self.workers_now())
+            asking = subprocess.Popen([self.server.braidctl, "--config", self.server.config,
+                                       "upgrade"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(asking.kill)
+            self.wait_for(lambda: not os.path.exists(control) or asking.poll() is not None,
+                          "the end of the requests")
+            new = set(self.workers_now()) - before
+            for each in new:
+                os.kill(each, signal.SIGSTOP)
+            try:
+                said, complaint = asking.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                # It had taken everything before.
+                for each in new:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGCONT)
+                said, complaint = asking.communicate(timeout=240)
+            if asking.returncode != 0:
+                break
+        self.assertEqual((asking.returncode, said), (2, ""), self.server.log_text())
+        self.assertRegex(complaint, "the server goes on as it was: what is open was not handed over")
+        self.assertEqual(set(self.workers_now()), before)
+        self.assertNotIn("will not see this worker", self.server.log_text())
+        self.write(client, file, b"goes on")
+        self.assertIn("alice", self.ctl("sessions").stdout)
+        self.upgrade()
+        self.write(client, file, b"goes on")
+
     def test_share_that_is_gone_ends_it(self):
         client, other = self.stay(), self.stay(guid=number(), share="unwatched")
         file = other.plain_open(self.name).file
@@ -685,6 +727,7 @@ class GoesOnByFour(GoesOn):
     workers = 4
     test_persistent_opens = None  # takes one worker
     test_waits = None  # with several they cost their connection
+    test_what_fails_late_changes_nothing = None  # twenty seconds, of which one is as good
     test_what_the_kernel_guards = None
     test_durable_open_that_the_kernel_guards = None
 

@@ -170,6 +170,26 @@ void resume_watch(FileServices& files, Open& open, const LiveWatch& watch) {
   files.notify.cancel(open, waiting.waiter);
 }
 
+// What the kernel holds local programs off from. For one that waits already the caching breaks at
+// once, and where an open were not found by its client yet, as that of nobody: without a word.
+// REQUIRES: all that clients have open is had again.
+void guard_again(FileServices& files, const Session& session) {
+  for (const auto& open : session.opens()) {
+    const Share& share = *open->tree_connect->share;
+    if (share.local_access != config::LocalAccess::kStrict || !open->file) continue;
+    const auto use = Open::use(open);
+    if (!use) continue;
+    const FileKey key = open->attributes.file_key;
+    const filestate::Caching caching = files.file_table.caching_of(open->ref());
+    const filestate::Caching kept =
+        see_to_local_programs(files, share, key, *open->file, caching, account_of(open->owner),
+                              GuardedBefore::kByProcessBefore)
+            .kept;
+    if (filestate::is_subset(caching, kept)) continue;
+    files.file_table.take_for_local(key, filestate::Caching::kReadWriteHandle - kept);
+  }
+}
+
 }  // namespace
 
 struct LiveHandover::TakenSession {
@@ -296,6 +316,7 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
     }
     lose(std::move(each));
   }
+  for (const auto& session : table.all()) guard_again(server_.files, *session);
   server_.files.arm_scavenger();
   if (any_watch) server_.files.notify.lose_all();
   for (auto& connection : connections) server_.go_on_with(std::move(connection));
@@ -398,11 +419,10 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
   preserved.counted_locks += locks;
   const filestate::Caching caching = files.file_table.caching_of(ref);
   LocalAccessTerms terms{.kept = caching, .watch = nullptr};
-  if (filestate::any(caching) || preserved.lease_key ||
-      preserved.share->local_access == config::LocalAccess::kStrict) {
+  const bool is_guarded = preserved.share->local_access == config::LocalAccess::kStrict;
+  if (!is_guarded && (filestate::any(caching) || preserved.lease_key)) {
     terms = see_to_local_programs(files, *preserved.share, preserved.attributes.file_key,
-                                  *preserved.file, caching, account_of(preserved.owner),
-                                  GuardedBefore::kByProcessBefore);
+                                  *preserved.file, caching, account_of(preserved.owner));
   }
   preserved.local_watch = std::move(terms.watch);
   // Of what local programs did since the other process looked nobody tells.
