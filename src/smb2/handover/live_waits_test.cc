@@ -110,7 +110,7 @@ TEST_F(LiveWaitsTest, LockWithMuchBehindItIsKeptWithoutThat) {
   EXPECT_TRUE(RawClient::is_signed_with(*answer, *client.signing_key));
 }
 
-// One that was long enough to be verified before it ran.
+// As long as one that waits may be.
 TEST_F(LiveWaitsTest, SignedCreateAsLongAsOneMayBeIsAskedAgain) {
   held = created(holder, with_lease(durable(), 2)).file_id;
   Bytes message = client.request(Command::kCreate, RawClient::create_body("file"));
