@@ -134,7 +134,7 @@ worker-kills: deps build ## Ten minutes of killed workers under clients of all o
 	  KillsUnderLoad
 
 .PHONY: fault
-fault: deps build ## Failing links under a client with four channels, 30 minutes
+fault: deps build ## Failing links under a client with four channels, 20 minutes
 	@ninja -C build/release -j$(JOBS) fault_client
 	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
 	  --program build/release/fault_client --seconds 600

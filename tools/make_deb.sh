@@ -39,8 +39,11 @@ mkdir -p "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vend
 "$build/braidctl" completion bash >"$root/usr/share/bash-completion/completions/braidctl"
 "$build/braidctl" completion zsh >"$root/usr/share/zsh/vendor-completions/_braidctl"
 put 644 $from/copyright usr/share/doc/braid/copyright
-put 644 docs/start.md usr/share/doc/braid/start.md
-put 644 docs/cluster.md usr/share/doc/braid/cluster.md
+# Those for who runs it. Manual pages are elsewhere in a package, and pictures left out.
+for document in start operate cluster samba macos log metrics json; do
+  sed -e 's|\[\([^]]*\)\](man/[^)]*)|\1|g' -e '/^!\[/d' "docs/$document.md" \
+    >"$root/usr/share/doc/braid/$document.md"
+done
 for file in ctdb.tunables ctdb.conf etcd; do
   put 644 "packaging/ctdb/$file" "usr/share/braid/ctdb/$file"
 done
@@ -71,7 +74,7 @@ for file in conffiles templates; do put 644 "$from/$file" "DEBIAN/$file"; done
   >"$root/DEBIAN/md5sums"
 find "$root" -type d -exec chmod 755 {} +
 chmod 644 "$root/$units"/*.service "$root"/usr/share/*/*completions/* \
-  "$root/usr/share/doc/braid/changelog.gz" "$root/DEBIAN/control" "$root/DEBIAN/md5sums"
+  "$root/usr/share/doc/braid"/*.md "$root/usr/share/doc/braid/changelog.gz" "$root/DEBIAN/control" "$root/DEBIAN/md5sums"
 package=$out/braid_${version}_$architecture.deb
 SOURCE_DATE_EPOCH=$epoch dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >/dev/null
 echo "$package"

@@ -431,8 +431,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "and reads a changed configuration by itself.",
      flag<&Server::discovery, Server>},
     {"audit", R"("journal", or the absolute path of a file)", shown<&Server::audit>,
-     "Where a line goes for each logon, and for what users do in shares: a JSON object, as "
-     "docs/json.md has it. The file is made (mode 0600), appended to, and opened anew by a reload, "
+     "Where a line goes for each logon, and for what users do in shares: a JSON object "
+     "(docs/operate.md, Who did what). The file is made (mode 0600), appended to, and opened anew "
+     "by a reload, "
      "for logrotate; its folder has to be there, and no share. Requests never wait for it: lines "
      "that a full or slow disk does not take are lost in the end, and counted. Empty means there "
      "is no audit.",

@@ -87,6 +87,16 @@ class Package(PackageCase):
             self.assertRegex(listed, rf"(?m) \./(usr/)?{re.escape(path)}$")
         self.assertNotRegex(listed, r"(?m)^(?!.* root/root ).")
 
+    def test_links_of_documents_lead_to_what_is_in_it(self):
+        unpacked = self.scratch.file("unpacked")
+        self.check("dpkg-deb", "-x", self.package, unpacked)
+        documents = pathlib.Path(unpacked, "usr/share/doc/braid")
+        self.assertTrue((documents / "start.md").exists())
+        for document in documents.glob("*.md"):
+            for link in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
+                if "://" not in link:
+                    self.assertTrue((documents / link).exists(), f"{document.name}: {link}")
+
     def test_the_same_twice(self):
         again = self.make(self.scratch.directory("again"))
         self.assertEqual(pathlib.Path(again).read_bytes(), pathlib.Path(self.package).read_bytes())

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """braidctl announce: Debian's wsdd and avahi find the server, in namespaces; what is not asked well is not
 answered."""
+import functools
 import os
 import pathlib
 import re
@@ -192,10 +193,19 @@ class Announced(NetworkCase):
         self.wait_for(lambda: self.log_text().count("announced as FILES on 10.99.0.1") == 2, "its return")
         self.has_answer()
 
+    def can_use_ipv6(self, namespace):
+        """Whether an end has its own address, and has found that nobody else has it: until then it sends
+        nothing from there, and no socket can be bound to it."""
+        return (self.networks.run(namespace, "ip", "-6", "addr", "show", "scope", "link")
+                and not self.networks.run(namespace, "ip", "-6", "addr", "show", "tentative"))
+
     def test_over_ipv6(self):
+        for namespace in (self.networks.server, self.networks.client):
+            self.wait_for(functools.partial(self.can_use_ipv6, namespace), "the address of the other family")
         self.start()
         self.wait_for(lambda: re.search(r"announced as FILES on 10\.99\.0\.1, fe80:", self.log_text()),
-                      "the address of the other family")
+                      "its announcement")
+        self.wait_for(lambda: "[fe80:" in self.in_server("ss", "-6tlnH", "sport = :5357"), "its port")
         code = ("import socket,sys\n"
                 "s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
                 "link = socket.if_nametoindex('c0')\n"
@@ -205,6 +215,7 @@ class Announced(NetworkCase):
                 f"    s.sendto({message(PROBE)!r}, ('ff02::c', 3702, 0, link))\n"
                 "    try: text = s.recv(65536).decode(); break\n"
                 "    except TimeoutError: pass\n"
+                "else: sys.exit('no answer')\n"
                 "url = text.split('<wsd:XAddrs>')[1].split('<')[0]\n"
                 "host, path = url[8:].split(']:5357')\n"
                 "t = socket.create_connection((f'{host}%c0', 5357), 30)\n"

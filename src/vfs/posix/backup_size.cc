@@ -17,9 +17,10 @@ namespace braid::vfs {
 namespace {
 
 constexpr auto kFresh = std::chrono::seconds(15);
+// A count that takes long, on a slow disk, is made less often: a twentieth of a thread's time.
+constexpr int kShare = 20;
 constexpr size_t kListMax = 64 << 10;      // bytes of an Info.plist
-constexpr uint64_t kNamesMax = 1'000'000;  // that are looked at, in the root and of bands
-constexpr uint64_t kBandMax = 1ULL << 40;
+constexpr uint64_t kBandMax = 1ULL << 30;  // Macs make bands of 8 to 256 MiB
 
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
@@ -66,45 +67,52 @@ uint64_t band_size_of(int root, const std::string& bundle) {
 
 }  // namespace
 
-Result<uint64_t> backup_bytes(int root, uint64_t enough) {
+Result<uint64_t> backup_bytes(int root, uint64_t enough, const BackupBounds& bounds) {
   BRAID_TRY(const Folder all, folder_below(root, ""));
   uint64_t bytes = 0;
   uint64_t names = 0;
+  uint64_t bundles = 0;
   while (const dirent* entry = ::readdir(all.get())) {
-    if (++names > kNamesMax) return enough;
+    if (++names > bounds.names) return bytes;
     const std::string bundle = entry->d_name;
     if (!is_bundle(bundle)) continue;
+    if (++bundles > bounds.bundles) return bytes;
     const uint64_t band = band_size_of(root, bundle);
     if (band == 0) continue;
     const auto bands = folder_below(root, bundle + "/bands");
     if (!bands) continue;
     while (const dirent* each = ::readdir(bands->get())) {
       if (each->d_name[0] == '.') continue;
+      if (++names > bounds.names) return bytes;
       bytes += band;
-      if (bytes >= enough || ++names > kNamesMax) return enough;
+      if (bytes >= enough) return enough;
     }
   }
   return bytes;
 }
 
 Result<void> BackupLimit::apply(int root, Space& space) const {
-  const auto now = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  const auto begun = Clock::now();
   uint64_t used = 0;
   bool counts = false;
   {
     auto known = known_.lock();
     used = known->bytes;
-    counts = !known->is_known || (now - known->at >= kFresh && !known->is_counted);
+    counts = !known->is_counted && begun >= known->due;
     if (counts) known->is_counted = true;
   }
   if (counts) {
     const ScopedPrivilege privilege;
-    const auto found = privilege.status() ? backup_bytes(root, bytes_max_)
-                                          : Result<uint64_t>(fail(privilege.status().error()));
+    const auto found = !privilege.status() ? Result<uint64_t>(fail(privilege.status().error()))
+                       : count_            ? count_(root, bytes_max_)
+                                           : backup_bytes(root, bytes_max_);
+    const auto ended = Clock::now();
     auto known = known_.lock();
     known->is_counted = false;
     if (!found) return fail(found.error());
-    *known = {.is_known = true, .is_counted = false, .at = now, .bytes = *found};
+    known->due = ended + std::max<Clock::duration>(kFresh, kShare * (ended - begun));
+    known->bytes = *found;
     used = *found;
   }
   const uint64_t blocks = bytes_max_ / space.block_size;

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <future>
+
 #include "vfs/posix/posix_volume_testing.h"
 
 namespace braid::vfs {
@@ -61,7 +64,7 @@ TEST_F(Backups, ListsThatSayNoSize) {
   for (const std::string& list :
        {std::string(), std::string("<key>band-size</key>"), with_bands_of(""), with_bands_of("x"),
         with_bands_of("-1"), with_bands_of("99999999999999999999999"),
-        with_bands_of("18446744073709551615"), with_bands_of("0"),
+        with_bands_of("18446744073709551615"), with_bands_of("0"), with_bands_of("1073741825"),
         std::string("<key>band-size</key><integer>8388608"), std::string(100'000, 'x')}) {
     bundle("mac" + std::to_string(number++) + ".sparsebundle", list, 2);
   }
@@ -80,6 +83,69 @@ TEST_F(Backups, NobodyCountsForLongerThanItTakes) {
   const UniqueFd root(::open(share_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   EXPECT_EQ(backup_bytes(root.get(), kGib).value(), 40u * 8'388'608);
   EXPECT_EQ(backup_bytes(root.get(), 100).value(), 100u);
+}
+
+// What users make by names alone neither holds a thread for long nor makes the share full.
+TEST_F(Backups, WhatIsLookedAtIsBounded) {
+  for (int i = 0; i < 5; ++i) {
+    bundle("mac" + std::to_string(i) + ".sparsebundle", with_bands_of("1048576"), 4);
+  }
+  const UniqueFd root(::open(share_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto mebibytes = [&](const BackupBounds& bounds) {
+    return backup_bytes(root.get(), kGib, bounds).value() >> 20;
+  };
+  EXPECT_EQ(mebibytes({}), 20u);
+  EXPECT_EQ(mebibytes({.bundles = 5}), 20u);
+  EXPECT_EQ(mebibytes({.bundles = 2}), 8u);
+  EXPECT_EQ(mebibytes({.bundles = 0}), 0u);
+  // The first bundle and its bands are names, and ".", "..", what else is there.
+  EXPECT_EQ(mebibytes({.names = 0}), 0u);
+  EXPECT_LE(mebibytes({.names = 6}), 5u);
+  for (int i = 0; i < 100; ++i) {
+    bundle("fake" + std::to_string(i) + ".sparsebundle", with_bands_of("1048576"), 1);
+  }
+  EXPECT_LT(mebibytes({}), 120u);
+  EXPECT_GE(mebibytes({}), 100u);
+}
+
+TEST_F(Backups, OneCountsAtATimeAlsoTheFirst) {
+  std::promise<void> has_begun, may_end;
+  int counts = 0;
+  const BackupLimit limit(kGib, [&](int, uint64_t) -> Result<uint64_t> {
+    ++counts;
+    has_begun.set_value();
+    may_end.get_future().wait();
+    return kGib / 4 * 3;
+  });
+  const auto available = [&] {
+    Space space = volume_->space(server_credentials()).value();
+    space.total_blocks = space.free_blocks = space.available_blocks = kGib / space.block_size / 2;
+    EXPECT_TRUE(limit.apply(-1, space));
+    return bytes(space.available_blocks, space);
+  };
+  auto first = std::async(std::launch::async, available);
+  has_begun.get_future().wait();
+  // The disk's own meanwhile; that anybody answers while the first counts is the test.
+  EXPECT_EQ(available(), kGib / 2);
+  EXPECT_EQ(available(), kGib / 2);
+  may_end.set_value();
+  EXPECT_EQ(first.get(), kGib / 4);
+  EXPECT_EQ(counts, 1);
+  EXPECT_EQ(available(), kGib / 4);
+  EXPECT_EQ(counts, 1) << "it is known for a while";
+}
+
+TEST_F(Backups, WhoFailsToCountLeavesItToTheNext) {
+  int counts = 0;
+  const BackupLimit limit(kGib, [&](int, uint64_t) -> Result<uint64_t> {
+    if (++counts == 1) return fail_os(EACCES);
+    return kGib;
+  });
+  Space space = volume_->space(server_credentials()).value();
+  EXPECT_TRUE(limit.apply(-1, space).error().is_os(EACCES));
+  EXPECT_TRUE(limit.apply(-1, space));
+  EXPECT_EQ(space.available_blocks, 0u);
+  EXPECT_EQ(counts, 2);
 }
 
 }  // namespace

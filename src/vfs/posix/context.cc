@@ -6,6 +6,7 @@
 
 #include "base/sip_hash.h"
 #include "runtime/at_once.h"
+#include "vfs/compared_name.h"
 #include "vfs/names.h"
 
 namespace braid::vfs {
@@ -86,15 +87,30 @@ std::atomic<uint32_t>& PosixContext::archive_ends(const FileKey& key) const {
 
 bool PosixContext::hides(std::string_view disk_name) const {
   if (hidden.empty() || disk_name == "." || disk_name == "..") return false;
-  const std::string name = to_client(disk_name);
-  return std::ranges::any_of(
-      hidden, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
+  return match(hidden, to_client(disk_name));
 }
 
 bool PosixContext::vetoes(std::string_view client_name) const {
   if (client_name == "." || client_name == "..") return false;
-  return std::ranges::any_of(
-      vetoed, [&](const wire::NameExpression& pattern) { return pattern.matches(client_name); });
+  return match(vetoed, client_name);
+}
+
+void PosixContext::add_pattern(std::vector<wire::NameExpression>& patterns,
+                               const std::string& pattern) const {
+  patterns.emplace_back(pattern);
+  if (!options.composes_names) return;
+  const std::string compared = compared_name(pattern);
+  if (!equal_folded(compared, pattern)) patterns.emplace_back(compared);
+}
+
+bool PosixContext::match(const std::vector<wire::NameExpression>& patterns,
+                         std::string_view client_name) const {
+  const auto any = [&](std::string_view name) {
+    return std::ranges::any_of(
+        patterns, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
+  };
+  if (any(client_name)) return true;
+  return options.composes_names && !patterns.empty() && any(compared_name(client_name));
 }
 
 bool is_private_folder(std::string_view disk_name) {

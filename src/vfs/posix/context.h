@@ -52,8 +52,8 @@ struct PosixContext {
               NameIndex::all_of_process(),
               how.composes_names ? NameIndex::Marks::kComposed : NameIndex::Marks::kAsWritten),
         metadata_locks(metadata_locks_of(key.device)) {
-    for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
-    for (const std::string& pattern : how.veto_names) vetoed.emplace_back(pattern);
+    for (const std::string& pattern : how.hidden_names) add_pattern(hidden, pattern);
+    for (const std::string& pattern : how.veto_names) add_pattern(vetoed, pattern);
   }
 
   const UniqueFd root;  // O_PATH
@@ -128,6 +128,12 @@ struct PosixContext {
   Guarded<std::optional<TimeRange>> time_range;
 
   const std::shared_ptr<MetadataLocks> metadata_locks;
+
+ private:
+  // As it is written, and with composes_names as names are compared.
+  void add_pattern(std::vector<wire::NameExpression>& patterns, const std::string& pattern) const;
+  // Whether one matches the name as it is, or as it is compared.
+  bool match(const std::vector<wire::NameExpression>& patterns, std::string_view client_name) const;
 };
 
 // As attributes_of() in system.h, with what is known of the file. EAGAIN within a ScopedAtOnce, or

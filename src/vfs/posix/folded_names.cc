@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "vfs/compared_name.h"
 #include "vfs/names.h"
 
 namespace braid::vfs {
@@ -16,7 +17,7 @@ uint32_t shortened(uint64_t hash) { return static_cast<uint32_t>(hash ^ (hash >>
 }  // namespace
 
 uint32_t FoldedNames::hash_of_disk(std::string_view disk_name) const {
-  if (composes_) return shortened(fold_hash(composed(to_client(disk_name))));
+  if (composes_) return shortened(fold_hash(compared_name(to_client(disk_name))));
   return shortened(is_plain(disk_name) ? fold_hash(disk_name) : fold_hash(to_client(disk_name)));
 }
 
@@ -109,7 +110,7 @@ std::optional<std::string> FoldedNames::find(std::string_view client_name) const
   std::optional<std::string> best;
   any(hash_of_client(client_name), [&](size_t at) {
     const std::string_view name = name_at(slots_[at]);
-    const bool is_same = composes_        ? equal_folded(composed(to_client(name)), client_name)
+    const bool is_same = composes_ ? equal_folded(compared_name(to_client(name)), client_name)
                          : is_plain(name) ? equal_folded(name, client_name)
                                           : equal_folded(to_client(name), client_name);
     if (is_same && (!best || name < *best)) best = name;

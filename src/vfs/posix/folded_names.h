@@ -18,7 +18,7 @@ namespace braid::vfs {
 class FoldedNames {
  public:
   FoldedNames() = default;
-  // With true, names that composed() makes the same are, and those that are asked for are composed.
+  // With true, names that compared_name() makes the same are; who asks gives those as compared.
   explicit FoldedNames(bool composes) : composes_(composes) {}
   FoldedNames(FoldedNames&&) = default;
   FoldedNames& operator=(FoldedNames&&) = default;

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "vfs/compared_name.h"
 #include "vfs/names.h"
 #include "vfs/posix/context.h"
 #include "vfs/posix/renaming.h"
@@ -21,7 +22,8 @@ class NameClaim {
         name_(to_client(place.name)),
         disk_name_(place.name),
         is_exact_(place.is_exact),
-        lock_(context, key, fold_hash(context.options.composes_names ? composed(name_) : name_)) {}
+        lock_(context, key,
+              fold_hash(context.options.composes_names ? compared_name(name_) : name_)) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
   // makes a name has looked it up before, in pieces; what has changed since is read at once, since

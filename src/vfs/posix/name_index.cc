@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "runtime/identity.h"
+#include "vfs/compared_name.h"
 #include "vfs/names.h"
 #include "vfs/posix/system.h"
 
@@ -97,7 +98,7 @@ NameIndex::Counters NameIndex::counters() const { return state_.lock()->counters
 Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey directory,
                                                    std::string_view client_name, bool in_pieces) {
   if (!composes_) return find_as_compared(directory_fd, directory, client_name, in_pieces);
-  return find_as_compared(directory_fd, directory, composed(client_name), in_pieces);
+  return find_as_compared(directory_fd, directory, compared_name(client_name), in_pieces);
 }
 
 Result<std::optional<std::string>> NameIndex::find_as_compared(int directory_fd, FileKey key,
@@ -235,7 +236,7 @@ Result<std::optional<std::string>> NameIndex::search(int directory_fd,
     if (size == 0) return best;
     for_each_name(buffer.data(), static_cast<size_t>(size), [&](std::string_view name) {
       if (best && name >= *best) return;
-      const std::string shown = composes_ ? composed(to_client(name)) : to_client(name);
+      const std::string shown = composes_ ? compared_name(to_client(name)) : to_client(name);
       if (equal_folded(shown, client_name)) best = name;
     });
   }

@@ -64,7 +64,7 @@ class NameIndex {
     std::atomic<size_t> bytes = 0;
     std::atomic<size_t> holders = 0;  // indexes that hold any
   };
-  // How letters with marks compare: as they are written, or as one character each (composed()).
+  // How letters with marks compare: as they are written, or the same always (compared_name()).
   enum class Marks { kAsWritten, kComposed };
   NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max(),
             All& all = all_of_process(), Marks marks = Marks::kAsWritten);

@@ -25,8 +25,8 @@ struct PosixOptions {
   // in no listing, to a look-up they are missing, and to be made EACCES.
   std::vector<std::string> veto_names = {};
   bool streams = true;  // where the file system can keep them
-  // Whether a name is found whose letters with marks are written another way (composed()), unless
-  // there is one that is written so.
+  // Whether a name is found whose letters with marks are written another way (compared_name()),
+  // unless there is one that is written so.
   bool composes_names = false;
   // How large the volume is at most to who asks, where Macs make their backups (backup_size.h); 0:
   // as large as its file system.

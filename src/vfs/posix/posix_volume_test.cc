@@ -101,6 +101,51 @@ TEST_F(Posix, NoSecondNameIsMadeThatDiffersInMarksOnly) {
   EXPECT_EQ(look(kOneCharacter)->path, path(kTwoCharacters));
 }
 
+TEST_F(Posix, NamesWithMarksAreTheSameInEitherCase) {
+  const std::pair<const char*, const char*> same[] = {
+      {"t\xCC\x88x", "T\xCC\x88x"}, {"I\xCC\x87", "i\xCC\x87"}, {"\xC4\xB0z", "i\xCC\x87z"}};
+  for (const auto& [there, asked] : same) outside(there);
+  for (const size_t index_bytes : {size_t{1} << 20, size_t{1}}) {
+    volume_ =
+        open_posix_volume(share_, {.index_bytes_max = index_bytes, .composes_names = true}).value();
+    for (const auto& [there, asked] : same) {
+      const auto found = look(asked);
+      ASSERT_TRUE(found) << asked;
+      EXPECT_EQ(found->path, path(there)) << asked;
+    }
+  }
+  // Nor is the second one made by who has looked before the first was there.
+  const Missing one = missing("u\xCC\x88t\xCC\x88");
+  const Missing two = missing("\xC3\x9CT\xCC\x88");
+  ASSERT_TRUE(volume_->create(server_credentials(), one, {}));
+  EXPECT_TRUE(volume_->create(server_credentials(), two, {}).error().is_os(EEXIST));
+}
+
+TEST_F(Posix, PatternsAreComparedAsNamesAre) {
+  const auto hidden = [&](const char* name) {
+    return (look(name)->attributes.dos_attributes & dos::kHidden) != 0;
+  };
+  const char* const kNames[] = {"ge\xCC\x81heim", "g\xC3\xA9heim", "GE\xCC\x81HEIM", "T\xCC\x88-1"};
+  for (const char* name : kNames) outside(name);
+  for (const bool composes : {false, true}) {
+    const std::vector<std::string> patterns = {"g\xC3\xA9heim", "\xE1\xBA\x97-?", "*.e\xCC\x81"};
+    volume_ =
+        open_posix_volume(share_, {.hidden_names = patterns, .composes_names = composes}).value();
+    EXPECT_TRUE(hidden("g\xC3\xA9heim"));
+    EXPECT_EQ(hidden("ge\xCC\x81heim"), composes);
+    EXPECT_EQ(hidden("T\xCC\x88-1"), composes);
+    volume_ =
+        open_posix_volume(share_, {.veto_names = patterns, .composes_names = composes}).value();
+    EXPECT_FALSE(look("g\xC3\xA9heim"));
+    for (const char* name : {"ge\xCC\x81heim", "GE\xCC\x81HEIM", "T\xCC\x88-1"}) {
+      EXPECT_EQ(static_cast<bool>(look(name)), !composes) << name;
+    }
+    const Missing at = missing("new.\xC3\xA9");
+    const auto made = volume_->create(server_credentials(), at, {});
+    EXPECT_EQ(made.has_value(), !composes);
+  }
+}
+
 TEST_F(Posix, VetoedNamesAreNotThere) {
   for (const char* name : {"a.EXE", "plain"}) outside(name);
   fs::create_directory(share_ + "/Secrets");
