@@ -287,7 +287,7 @@ class Braidctl(CommandLineCase):
 
     def test_config_check(self):
         self.assertEqual(json.loads(self.ctl("--json", "config", "check").stdout),
-                         {"ok": True, "shares": 1, "absent": [], "without_effect": []})
+                         {"ok": True, "shares": 1, "absent": [], "without_effect": [], "unfit": []})
         config = self.config(share='[[share]]\nname = "gone"\npath = "/nonexistent/folder"\n')
         done = self.run_program(self.braidctl, "--config", config, "--json", "config", "check")
         self.assertEqual(json.loads(done.stdout)["absent"],

@@ -159,6 +159,24 @@ Bytes notification_message(const Body& body, SessionId session_id) {
 
 }  // namespace
 
+Breaks::BehindAnswer Breaks::hold_back(filestate::OpenToken open) {
+  answers_of(open).lock()->try_emplace(open);
+  return BehindAnswer(this, [open](Breaks* breaks) { breaks->told(open); });
+}
+
+std::shared_ptr<OneShot<bool>> Breaks::answer_to(filestate::OpenToken open) {
+  auto answers = answers_of(open).lock();
+  const auto found = answers->find(open);
+  if (found == answers->end()) return nullptr;
+  if (!found->second) found->second = std::make_shared<OneShot<bool>>();
+  return found->second;
+}
+
+void Breaks::told(filestate::OpenToken open) {
+  const auto answer = answers_of(open).lock()->extract(open);
+  if (answer && answer.mapped()) answer.mapped()->set(true);
+}
+
 void Breaks::send_break(const filestate::Break& notification) {
   deliveries_.spawn(deliver(notification));
 }
@@ -197,6 +215,9 @@ void Breaks::send_again(const filestate::Break& notification) {
 // waits no longer because the client lost its channels.
 Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
   const auto begun = std::chrono::steady_clock::now();
+  if (!notification.is_lease) {
+    if (const auto answer = answer_to(notification.open)) co_await answer->wait(timer_reactor_);
+  }
   DeliveryOutcome outcome = send(notification);
   if (outcome && notification.ack_required && !is_timed) {
     arm_timer(notification);

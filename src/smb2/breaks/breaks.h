@@ -126,6 +126,13 @@ class Breaks final : public filestate::BreakSink {
   };
   const Counters& counters() const { return counters_; }
 
+  // While it lives, breaks of the oplock of this open wait: a client that has no answer to its
+  // CREATE yet knows of no such open, and drops them. [MS-SMB2] 3.2.5.19.1 "Receiving an Oplock
+  // Break Notification". Of a lease it knows the key. Goes when the answer is on its way, or never
+  // comes.
+  using BehindAnswer = std::shared_ptr<void>;
+  BehindAnswer hold_back(filestate::OpenToken open);
+
   void send_break(const filestate::Break& notification) override;
   void send_breaks(std::vector<filestate::Break> notifications) override;
   // The connection it had arrived on ended, and the client may have seen nothing of it. Does
@@ -192,6 +199,16 @@ class Breaks final : public filestate::BreakSink {
   DeliveryOutcome send_lease_break(const filestate::Break& notification);
   void arm_timer(const filestate::Break& notification);
 
+  // Where CREATEs are being answered; what a break of one of these opens waits for, if one does.
+  using Answers = std::unordered_map<filestate::OpenToken, std::shared_ptr<OneShot<bool>>>;
+  static constexpr size_t kAnswerShards = 16;
+  Guarded<Answers>& answers_of(filestate::OpenToken open) {
+    return answers_[std::hash<filestate::OpenToken>{}(open) % kAnswerShards];
+  }
+  // Null: it has been told of.
+  std::shared_ptr<OneShot<bool>> answer_to(filestate::OpenToken open);
+  void told(filestate::OpenToken open);
+
   const SessionTable& sessions_;
   const ClientTable& clients_;
   const config::BreakRetry retry_;
@@ -201,6 +218,7 @@ class Breaks final : public filestate::BreakSink {
   OnPurged on_purged_;
   OnOrphaned on_orphaned_;
   TimeFor time_for_;
+  std::array<Guarded<Answers>, kAnswerShards> answers_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> locks_;
   // None is empty.
   Guarded<std::unordered_map<filestate::OpenToken, std::unordered_set<Waiter>>> waiting_;

@@ -10,6 +10,8 @@
 #include "smb2/raw_client_testing.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/cancel.h"
+#include "wire/smb2/create.h"
+#include "wire/smb2/echo.h"
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/set_info.h"
 #include "wire/smb2/tree_disconnect.h"
@@ -91,6 +93,41 @@ TEST_F(BreakTest, SecondOpenWaitsUntilTheHolderAcknowledges) {
   EXPECT_EQ(body.oplock_level, OplockLevel::kLevelIi);
   EXPECT_EQ(acknowledge(id, OplockLevel::kLevelIi), NtStatus::kSuccess);
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+// [MS-SMB2] 3.2.5.19.1 "Receiving an Oplock Break Notification": a client that does not know the
+// open drops it.
+TEST_F(BreakTest, ABreakGoesBehindTheAnswerThatTellsOfTheOpen) {
+  const FileId id = hold();
+  auto answer = engine.server().files.breaks.hold_back(filestate::OpenToken{id.volatile_id});
+  const uint64_t waiting = open_waiting();
+  holder.send(holder.request(Command::kEcho, wire::EchoRequest{}));
+  EXPECT_EQ(holder.receive()->header.command, Command::kEcho);
+  answer.reset();
+  EXPECT_EQ(holder.receive()->header.command, Command::kOplockBreak);
+  EXPECT_EQ(acknowledge(id, OplockLevel::kNone), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+TEST_F(BreakTest, NoBreakComesBeforeTheAnswersOfManyCreates) {
+  for (int round = 0; round < 50; ++round) {
+    auto body = RawClient::create_body("file" + std::to_string(round));
+    body.requested_oplock_level = OplockLevel::kBatch;
+    holder.send(holder.request(Command::kCreate, body));
+    opener.send(opener.request(Command::kCreate, RawClient::create_body(body.name)));
+    const auto first = holder.receive();
+    ASSERT_TRUE(first);
+    ASSERT_EQ(first->header.command, Command::kCreate);
+    const FileId id = first->as<wire::CreateResponse>().file_id;
+    if (first->as<wire::CreateResponse>().oplock_level == OplockLevel::kBatch) {
+      EXPECT_EQ(holder.receive()->header.command, Command::kOplockBreak);
+    }
+    EXPECT_EQ(holder.close_file(id), NtStatus::kSuccess);
+    auto answer = opener.receive();
+    if (answer->status() == NtStatus::kPending) answer = opener.receive();
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+    EXPECT_EQ(opener.close_file(answer->as<wire::CreateResponse>().file_id), NtStatus::kSuccess);
+  }
 }
 
 TEST_F(BreakTest, CloseOfTheHolderLetsTheOpenGoOn) {

@@ -350,6 +350,10 @@ PersistentHandles::About about(const Request& request, const Result<Reply>& resu
 // comes back and asks again.
 Task<bool> settle_changes(Request& request, const Result<Reply>& result) {
   const auto& tree = request.tree_connect;
+  // It ends opens of whichever share.
+  if (request.header.command == Command::kLogoff && request.files.persistent->any()) {
+    co_return co_await request.files.persistent->settle_all(request.connection->reactor());
+  }
   if (!tree || !tree->share->persistent || request.conduct.changes == Changes::kNothing) {
     co_return true;
   }
@@ -477,7 +481,12 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     } else {
       result = std::unexpected(turn.error());
     }
-    co_await WayBack(request.connection->reactor());
+    // What a CREATE was granted may be asked back at once; its answer must not be overtaken.
+    if (row.command == Command::kCreate) {
+      co_await request.connection->reactor().schedule();
+    } else {
+      co_await WayBack(request.connection->reactor());
+    }
     is_settled = co_await settle_changes(request, result);
   }
   audit_request(request, result);

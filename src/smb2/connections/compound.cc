@@ -66,6 +66,8 @@ void Compound::send_replies() {
   }
   const bool takes_long = place || takes_long_to_protect();
   auto replies = std::exchange(replies_, {});
+  // Goes when they are on their way.
+  auto ahead_of = std::exchange(ahead_of_, {});
   replies_size_ = 0;
   if (!takes_long) {
     connection_->send_messages(std::move(replies), frame_.decrypted_for.get());
@@ -73,18 +75,21 @@ void Compound::send_replies() {
   }
   auto session = is_encrypted() ? frame_.decrypted_for : channel ? channel->session : nullptr;
   connection_->requests_.spawn(send_protected(connection_, std::move(session), std::move(replies),
-                                              is_encrypted(), std::move(place)));
+                                              std::move(ahead_of), is_encrypted(),
+                                              std::move(place)));
 }
 
 Task<void> Compound::send_protected(std::shared_ptr<Connection> connection,
                                     std::shared_ptr<Session> protect_for,
-                                    std::vector<OutMessage> replies, bool encrypt,
+                                    std::vector<OutMessage> replies,
+                                    std::vector<std::shared_ptr<void>> ahead_of, bool encrypt,
                                     std::optional<CompressionLoad::Place> place) {
   ProtectionSeat seat(*connection, protect_for.get());
   if (co_await seat.turn()) {
     connection->send_messages(std::move(replies), encrypt ? protect_for.get() : nullptr);
   }
   replies.clear();
+  ahead_of.clear();
   place.reset();
   co_await connection->reactor().schedule();
 }
@@ -170,6 +175,7 @@ void Compound::add_reply(Request& request, Reply reply) {
                       .on_bytes = request.on_reply_bytes,
                       .compress = std::move(reply.compress),
                       .invalidate = request.invalidate});
+  if (request.ahead_of) ahead_of_.push_back(std::move(request.ahead_of));
 }
 
 void Compound::send_interim(const Request& request, AsyncId async_id) {

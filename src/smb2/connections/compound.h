@@ -71,7 +71,8 @@ class Compound {
   bool compresses() const;
   static Task<void> send_protected(std::shared_ptr<Connection> connection,
                                    std::shared_ptr<Session> protect_for,
-                                   std::vector<OutMessage> replies, bool encrypt,
+                                   std::vector<OutMessage> replies,
+                                   std::vector<std::shared_ptr<void>> ahead_of, bool encrypt,
                                    std::optional<CompressionLoad::Place> place);
   uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
@@ -83,7 +84,8 @@ class Compound {
   bool is_long_ = false;
   MemoryCharge memory_;  // of the requests
   std::vector<OutMessage> replies_;
-  size_t replies_size_ = 0;  // as one frame
+  std::vector<std::shared_ptr<void>> ahead_of_;  // Request::ahead_of of these
+  size_t replies_size_ = 0;                      // as one frame
 };
 
 }  // namespace braid::smb2

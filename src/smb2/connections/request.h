@@ -147,6 +147,8 @@ class Request {
   std::shared_ptr<const crypto::SigningKey> reply_signing_key;
   // Which rule refuses, where the status does not say it: for the audit.
   std::string_view refused_by;
+  // What its answer is to be ahead of: Breaks::hold_back().
+  std::shared_ptr<void> ahead_of;
   // Where the file was that SET_INFO names, where there is an audit.
   std::string audited_path;
   // SESSION_SETUP of 3.1.1: whether the answer as sent goes into the preauthentication hash.

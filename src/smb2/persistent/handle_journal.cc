@@ -23,6 +23,7 @@ std::string hex_of(ByteView key) {
 // What the logs of writers that have ended say together.
 struct OldLogs {
   std::map<std::string, RecoveredRecord, std::less<>> records;
+  std::vector<std::string> seen;        // whoever's they are
   std::vector<std::string> read;        // their names
   std::vector<std::string> taken_over;  // of them, those of other servers
   // Nobody else takes those over meanwhile.
@@ -30,15 +31,21 @@ struct OldLogs {
   uint64_t next_epoch = 1;
 };
 
+constexpr std::string_view kServedElsewhere =
+    ": another server serves this folder now; end that one, or take the share out of one of the "
+    "two configurations";
+
 // Whether it is to be read. An error: whoever wrote it serves the folder now.
 std::expected<bool, std::string> is_to_be_read(const HandleJournal::Where& where,
                                                const std::string& name,
                                                const store::LogOwner& owner, OldLogs& old,
                                                std::vector<std::string>& complaints) {
-  if (owner.server == where.server) return where.has_ended(owner);
+  const bool is_own = owner.server == where.server;
+  if (is_own && !where.has_ended(owner)) return false;
   auto claim = where.folder.claim(name);
   if (!claim) {
     if (claim.error().is_os(ENOENT)) return false;
+    if (is_own) return true;
     complaints.push_back(
         claim.error().is_os(EOPNOTSUPP)
             ? name +
@@ -48,15 +55,27 @@ std::expected<bool, std::string> is_to_be_read(const HandleJournal::Where& where
                           claim.error().message()));
     return false;
   }
-  if (!*claim) {
-    return std::unexpected(
-        name +
-        ": another server serves this folder now; end that one, or take the share out of "
-        "one of the two configurations");
-  }
+  // With the id of this server, too: it may have a copy of its state_dir.
+  if (!*claim) return std::unexpected(name + std::string(kServedElsewhere));
   old.claims.push_back(std::move(**claim));
-  old.taken_over.push_back(name);
+  if (!is_own) old.taken_over.push_back(name);
   return true;
+}
+
+// Two servers that begin at the same time have not seen each other's logs. Each looks again when
+// its own is there, so that one of them does at least.
+std::expected<void, std::string> check_alone(const HandleJournal::Where& where, const OldLogs& old,
+                                             const std::string& own) {
+  const auto listing = store::list_logs(where.folder);
+  if (!listing) return std::unexpected("the handle logs: " + listing.error().message());
+  for (const std::string& name : listing->logs) {
+    const auto is_known = std::ranges::find(old.seen, name) != old.seen.end();
+    const auto owner = store::parse_log_name(name);
+    if (name == own || is_known || !owner) continue;
+    if (owner->server == where.server && !where.has_ended(*owner)) continue;
+    return std::unexpected(name + std::string(kServedElsewhere));
+  }
+  return {};
 }
 
 std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& where,
@@ -70,6 +89,7 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
   for (const std::string& name : listing->strangers) {
     complaints.push_back(name + ": no handle log");
   }
+  old.seen = listing->logs;
   for (const std::string& name : listing->logs) {
     const auto owner = store::parse_log_name(name);
     if (!owner) continue;
@@ -223,16 +243,26 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
     }
   }
   if (where.meanwhile) where.meanwhile(begun.opens);
+  if (const auto alone = check_alone(where, *old, begun.journal->name()); !alone) {
+    begun.failure = alone.error();
+  }
   for (const auto& ticket : all) {
     const auto done = co_await ticket.committed(seat);
     if (!done) fails(begun.journal->name(), done.error().message());
   }
-  if (!begun.failure.empty()) co_return std::move(begun);
   co_await seat.schedule();
-  for (const std::string& name : old->read) {
-    // One that stays would bring back what is erased from now on.
-    const auto removed = store::remove_log(where.folder, name);
-    if (!removed) fails(name, removed.error().message());
+  bool is_needed = false;
+  if (begun.failure.empty()) {
+    for (const std::string& name : old->read) {
+      // One that stays would bring back what is erased from now on.
+      const auto removed = store::remove_log(where.folder, name);
+      if (!removed) fails(name, removed.error().message());
+      is_needed = is_needed || removed;
+    }
+  }
+  // What the old ones have must not be found here as well, when it is not true any more.
+  if (!begun.failure.empty() && !is_needed) {
+    (void)store::remove_log(where.folder, begun.journal->name());
   }
   co_return std::move(begun);
 }

@@ -43,7 +43,7 @@ class HandleJournal {
     store::ServerId server;
     uint32_t worker = 0;
     // Whether the writer of such a log of this server has ended. This worker's earlier lives have.
-    // Of another server's log LogFolder::claim() tells.
+    // Of it, too, and of another server's, LogFolder::claim() tells, where it can.
     std::function<bool(const store::LogOwner&)> has_ended;
     // Called, if it is there, with what was found while that is being written.
     std::function<void(std::vector<FoundOpen>&)> meanwhile{};

@@ -83,19 +83,27 @@ size_t opens_in(store::LogFolder& folder, const std::string& name) {
 
 }  // namespace
 
-void void_promises(const Share& share) {
-  if (folders_with_logs().has(share.folder) || !assume(server_credentials())) return;
+Result<void> void_promises(const Share& share) {
+  if (folders_with_logs().has(share.folder) || !assume(server_credentials())) return {};
   const auto root = open_folder(AT_FDCWD, share.real_path.c_str(), 0);
-  if (!root) return;
+  if (!root) return {};
   const auto own = open_own_folder(root->get(), std::string(vfs::kPrivateFolder).c_str());
-  if (!own) return;
+  if (!own) return {};
   auto handles = open_own_folder(own->get(), "handles");
-  if (!handles) return;
+  if (!handles) return {};
   const auto folder = store::open_posix_log_folder(std::move(*handles));
   const auto listing = store::list_logs(*folder);
-  if (!listing) return;
+  if (!listing) return {};
   size_t opens = 0;
   for (const std::string& name : listing->logs) {
+    const auto claim = folder->claim(name);
+    if (claim && !*claim) {
+      log::error(
+          "share '{}': another server serves {} with persistent handles now ({}); end that one, or "
+          "take the share out of one of the two configurations",
+          share.name, share.real_path, name);
+      return fail_os(EBUSY);
+    }
     opens += opens_in(*folder, name);
     if (const auto removed = store::remove_log(*folder, name); !removed) {
       log::error(
@@ -104,11 +112,12 @@ void void_promises(const Share& share) {
           share.name, share.real_path, name, removed.error().message());
     }
   }
-  if (opens == 0) return;
+  if (opens == 0) return {};
   log::warn(
       "share '{}': what was promised of {} open files ({}/.braid/handles) is void, as it is served "
       "without continuous_availability now; their programs have to open them anew",
       share.name, opens, share.real_path);
+  return {};
 }
 
 // The folder has one log for each server and worker, so the name of the share does.

@@ -24,7 +24,8 @@ Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share
 // them is not kept from now on, so the logs go, whoever's they are, lest they be believed when it
 // has them again. A line in the log of the server says how much that was. Nothing, if this process
 // has had open_handles_folder() for the folder: then the log is being written, and stays true until
-// the process ends. Thread: one that may wait for the disk.
-void void_promises(const Share& share);
+// the process ends. An error: another server keeps its promises of this folder, which therefore is
+// not to be served. Thread: one that may wait for the disk.
+Result<void> void_promises(const Share& share);
 
 }  // namespace braid::smb2

@@ -117,7 +117,7 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
     share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));
   }
-  if (!share->continuous_availability) void_promises(*share);
+  if (!share->continuous_availability) BRAID_CHECK(void_promises(*share));
   return share;
 }
 

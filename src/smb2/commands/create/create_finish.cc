@@ -402,6 +402,11 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   const bool overwriting =
       opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
   const filestate::OpenRequest registration = open_request(attempt, opened, overwriting);
+  attempt.request.ahead_of.reset();
+  if (registration.requested_oplock != filestate::OplockLevel::kNone &&
+      registration.requested_oplock != filestate::OplockLevel::kLease) {
+    attempt.request.ahead_of = files.breaks.hold_back(registration.token);
+  }
   state.caching = files.file_table.open(opened.key, registration);
   if (state.caching.decision.verdict != filestate::Verdict::kGo) {
     return not_let_in(attempt, opened);
