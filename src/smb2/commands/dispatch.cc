@@ -350,10 +350,6 @@ PersistentHandles::About about(const Request& request, const Result<Reply>& resu
 // comes back and asks again.
 Task<bool> settle_changes(Request& request, const Result<Reply>& result) {
   const auto& tree = request.tree_connect;
-  // It ends opens of whichever share.
-  if (request.header.command == Command::kLogoff && request.files.persistent->any()) {
-    co_return co_await request.files.persistent->settle_all(request.connection->reactor());
-  }
   if (!tree || !tree->share->persistent || request.conduct.changes == Changes::kNothing) {
     co_return true;
   }

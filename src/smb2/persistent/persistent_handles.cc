@@ -425,16 +425,6 @@ Task<Result<void>> PersistentHandles::settle(const Share& share, About about, Ex
   }
 }
 
-Task<bool> PersistentHandles::settle_all(Executor& executor) {
-  std::vector<std::shared_ptr<const Share>> shares;
-  for (const auto& each : state_.lock()->shares) shares.push_back(each->share);
-  bool is_there = true;
-  for (const auto& share : shares) {
-    if (!co_await settle(*share, {}, executor)) is_there = false;
-  }
-  co_return is_there;
-}
-
 Result<void> PersistentHandles::settle_now(const Share& share, About about) {
   PersistentShare* const of = share.persistent;
   if (!of) return {};

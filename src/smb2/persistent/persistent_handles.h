@@ -94,9 +94,7 @@ class PersistentHandles {
   // asks about them. At once, for a share without such handles. Continues on `executor` if it had
   // to wait.
   Task<Result<void>> settle(const Share& share, About about, Executor& executor);
-  // Of every share: that opens have ended is there. False: of one of them it cannot be written.
-  Task<bool> settle_all(Executor& executor);
-  // The same of one, and the thread waits: one that may wait for a disk.
+  // The same, and the thread waits: one that may wait for a disk.
   Result<void> settle_now(const Share& share, About about);
 
   // Whether who has this lease of the file, or this very open, may be on its way back.
