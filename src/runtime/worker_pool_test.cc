@@ -2,21 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <deque>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "base/guarded.h"
-#include "runtime/quick_turns.h"
-#include "runtime/reactor.h"
 #include "runtime/task_scope.h"
-#include "runtime/way_back.h"
 
 namespace braid {
 namespace {
@@ -253,108 +246,6 @@ TEST(WorkerPool, WithdrawnUserIsSkippedAndComesBack) {
   pool.stop();
   EXPECT_EQ(order.text(), "ab");
   EXPECT_EQ(refused, 1);
-}
-
-// Enough quick turns for the pool to know that they are, and all its threads at rest again.
-void make_known(WorkerPool& pool, WorkOwner owner) {
-  Hang hang;
-  std::deque<Seat> seats;
-  const auto threads = static_cast<int>(pool.limits().threads);
-  for (int i = 0; i < threads; ++i) {
-    seats.emplace_back(pool, WorkOwner{99, 99}).post([&hang] { hang(); });
-  }
-  hang.await(threads);
-  hang.let_go();
-  for (int i = 0; i < 60; ++i) {
-    std::promise<void> done;
-    Seat seat(pool, owner);
-    seat.post([&done] { done.set_value(); });
-    done.get_future().wait();
-  }
-  while (pool.load().running != 0) std::this_thread::yield();
-}
-
-// Whatever the machine is doing meanwhile: every turn is a quick one, and none is ever stuck.
-class WorkerPoolInAMoment : public testing::Test {
- protected:
-  void SetUp() override {
-    set_quick_turns({.moment = std::chrono::hours(1), .look_every = std::chrono::hours(1)});
-  }
-  void TearDown() override { set_quick_turns({}); }
-};
-
-TEST_F(WorkerPoolInAMoment, WhatAThreadThatIsAwakeTakesSoonWakesNoOther) {
-  WorkerPool pool(4);
-  make_known(pool, {1, 1});
-  std::deque<Seat> seats;
-  Guarded<std::vector<std::thread::id>> ran_on;
-  std::promise<void> all_ran;
-  const auto note = [&] {
-    auto threads = ran_on.lock();
-    threads->push_back(std::this_thread::get_id());
-    if (threads->size() == 9) all_ran.set_value();
-  };
-  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
-    note();
-    for (int i = 0; i < 8; ++i) seats.emplace_back(pool, WorkOwner{1, 1}).post(note);
-  });
-  all_ran.get_future().wait();
-  pool.stop();
-  auto threads = ran_on.lock();
-  EXPECT_EQ(std::ranges::count(*threads, threads->front()), 9);
-}
-
-Task<void> go_and_return(Seat& seat, Reactor& home, std::string& text, char name, bool is_last) {
-  EXPECT_TRUE(co_await seat.turn());
-  co_await WayBack(home);
-  EXPECT_TRUE(home.is_current());
-  text += name;
-  text += Returns::come_behind() ? '+' : '.';
-  if (is_last) home.stop();
-}
-
-TEST_F(WorkerPoolInAMoment, ThoseThatAreDoneOneBehindAnotherReturnTogether) {
-  WorkerPool pool(4);
-  make_known(pool, {1, 1});
-  Reactor home;
-  TaskScope scope;
-  std::deque<Seat> seats;
-  std::string text;
-  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
-    for (const char name : {'a', 'b', 'c'}) {
-      scope.spawn(
-          go_and_return(seats.emplace_back(pool, WorkOwner{1, 1}), home, text, name, name == 'c'));
-    }
-  });
-  home.run();
-  scope.wait();
-  pool.stop();  // its thread may still be in home.post()
-  EXPECT_EQ(text, "a+b+c.");
-}
-
-// As it is in use: what was thought to be quick may hang.
-TEST(WorkerPool, WhatComesBehindAHangThatCameSuddenlyIsTakenByOthers) {
-  WorkerPool pool(4);
-  make_known(pool, {1, 1});
-  Hang hang;
-  Reactor home;
-  TaskScope scope;
-  std::deque<Seat> seats;
-  std::string text;
-  std::promise<void> behind_ran;
-  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
-    // The first is done and would wait for the second before it returns.
-    scope.spawn(go_and_return(seats.emplace_back(pool, WorkOwner{1, 1}), home, text, 'a', true));
-    seats.emplace_back(pool, WorkOwner{1, 1}).post([&hang] { hang(); });
-    seats.emplace_back(pool, WorkOwner{1, 1}).post([&behind_ran] { behind_ran.set_value(); });
-  });
-  hang.await(1);
-  behind_ran.get_future().wait();
-  home.run();
-  EXPECT_EQ(text, "a.");
-  hang.let_go();
-  scope.wait();
-  pool.stop();
 }
 
 }  // namespace
