@@ -125,6 +125,10 @@ class Upgraded(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (2, ""), self.server.log_text())
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertRegex(done.stderr, "the server goes on as it was: .*" + pattern)
+        # The new ones were killed, and are gone in a moment.
+        end = time.monotonic() + 60
+        while self.workers_now() != before and time.monotonic() < end:
+            time.sleep(0.01)
         self.assertEqual(self.workers_now(), before)
 
     def workers_now(self):

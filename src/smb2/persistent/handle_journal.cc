@@ -43,6 +43,9 @@ std::expected<bool, std::string> is_to_be_read(const HandleJournal::Where& where
   const bool is_own = owner.server == where.server;
   if (is_own && !where.has_ended(owner)) return false;
   auto claim = where.folder.claim(name);
+  while (claim && !*claim && where.wait_for_owner && where.wait_for_owner()) {
+    claim = where.folder.claim(name);
+  }
   if (!claim) {
     if (claim.error().is_os(ENOENT)) return false;
     if (is_own) return true;

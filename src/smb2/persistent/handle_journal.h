@@ -47,6 +47,9 @@ class HandleJournal {
     std::function<bool(const store::LogOwner&)> has_ended;
     // Called, if it is there, with what was found while that is being written.
     std::function<void(std::vector<FoundOpen>&)> meanwhile{};
+    // Called before a log that somebody else has is asked for again: of a server that was killed a
+    // moment ago the kernel closes it with its last thread. False: no more, it is served elsewhere.
+    std::function<bool()> wait_for_owner{};
   };
 
   struct Begun;

@@ -63,6 +63,7 @@ class HandleJournalTest : public testing::Test {
 
   VirtualClock clock_;
   store::ServerId server_ = kServer;
+  std::function<bool()> wait_for_owner_;
   store::FaultDisk disk_{1};
   std::unique_ptr<store::LogFolder> folder_ = disk_.folder();
   WorkerPool pool_{2};
@@ -80,7 +81,8 @@ class HandleJournalTest : public testing::Test {
                                            .share = kShareId,
                                            .server = server_,
                                            .worker = worker,
-                                           .has_ended = has_ended},
+                                           .has_ended = has_ended,
+                                           .wait_for_owner = wait_for_owner_},
                                           limits, pool_, {}, clock_);
   }
   Task<void> await(HandleJournal::Tickets tickets, Result<void>& result) {
@@ -135,6 +137,24 @@ TEST_F(HandleJournalTest, AnotherServerTakesOverWhatOneThatEndedHasLeft) {
   crash(next);
   server_ = kServer;
   EXPECT_EQ(ids(begin()), (std::vector<uint64_t>{1, 2}));
+}
+
+// The kernel closes the log of a server that was killed some time after others see it gone.
+TEST_F(HandleJournalTest, LogOfAServerThatIsStillDyingIsWaitedFor) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  const std::string log = first.journal->name();
+  server_ = {{3}};
+  int left = 3;
+  wait_for_owner_ = [&] {
+    if (--left == 0) first.journal.reset();
+    return true;
+  };
+  auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_EQ(left, 0);
+  EXPECT_EQ(next.taken_over, std::vector{log});
+  EXPECT_EQ(ids(next), std::vector<uint64_t>{1});
 }
 
 TEST_F(HandleJournalTest, WhereNobodyCanTellWhetherAnotherServerHasEndedItsLogIsLeftAlone) {

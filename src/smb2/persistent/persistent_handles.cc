@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -53,6 +55,21 @@ constexpr size_t kPathCopies = 4;
 // What the new names of a file may take, in the records of all its opens, while it is renamed: it
 // is written whatever else is in the log.
 constexpr size_t kMovingBytesMax = 1u << 20;
+
+// A server that was killed has its logs until its last thread has ended, which on a busy machine is
+// later than it is gone for who looks. Each time the share is begun.
+class WaitForOwner {
+ public:
+  bool operator()() {
+    if (left_ == 0) return false;
+    --left_;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return true;
+  }
+
+ private:
+  int left_ = 150;  // 3 s
+};
 
 // Continues where it is woken.
 struct WhereWoken final : Executor {
@@ -198,7 +215,8 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
                                               .server = server.id,
                                               .worker = server.worker,
                                               .has_ended = has_ended,
-                                              .meanwhile = see_all},
+                                              .meanwhile = see_all,
+                                              .wait_for_owner = WaitForOwner()},
                                              {}, *pool_, {}, parts_.clock);
   for (const std::string& line : begun.complaints) log::error("share '{}': {}", name, line);
   if (!begun.failure.empty()) {
