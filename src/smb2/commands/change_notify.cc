@@ -1,10 +1,12 @@
 // [MS-SMB2] 3.3.5.19 "Receiving an SMB2 CHANGE_NOTIFY Request".
 #include "wire/smb2/change_notify.h"
 
+#include "filestate/elsewhere.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/watching.h"
+#include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -27,12 +29,16 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
-  if (!waiting.is_first) end_watch_if_going(request.files, *open);
+  // What is known of the directory may be on another machine: it comes while the request is queued,
+  // as what the client asks for next does not wait for it.
+  const FileKey& directory = open->attributes.file_key;
+  const bool is_here = filestate::is_here(request.server.workers.group(), directory);
+  if (!waiting.is_first && is_here) end_watch_if_going(request.files, *open);
   // A CANCEL may be right behind it; who has the interim response may count on being told.
   if (!waiter->is_set()) {
-    const bool is_placed = waiting.placed->is_set();
+    const bool is_told = is_here && waiting.placed->is_set();
     auto async = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); },
-                                  is_placed ? Interim::kAtOnce : Interim::kLater);
+                                  is_told ? Interim::kAtOnce : Interim::kLater);
     if (!async) {
       hub.cancel(*open, waiter);
       if (waiting.is_first) {  // nobody would say where it is
@@ -42,16 +48,22 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
       co_return std::unexpected(async.error());
     }
   }
+  // What was kept is told at once.
+  if (!is_here && !waiter->is_set()) {
+    co_await request.files.file_table.fetch(directory, request.connection->reactor());
+  }
   if (waiting.is_first) {
     (void)co_await request.seat.turn();  // goes on in any case
     place_watch(request.files, *open, notify);
     waiting.placed->set(true);
     co_await request.connection->reactor().schedule();
-    if (!waiter->is_set()) request.send_interim();
   } else if (request.has_gone_async()) {
     (void)co_await waiting.placed->wait(request.connection->reactor());
-    if (!waiter->is_set()) request.send_interim();
   }
+  if ((waiting.is_first || !is_here) && !waiter->is_set()) {
+    end_watch_if_going(request.files, *open);
+  }
+  if (!waiter->is_set()) request.send_interim();
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
   NotifyAnswer answer = co_await waiter->wait(request.connection->reactor());

@@ -4,7 +4,9 @@
 #include "smb2/commands/file_requests_testing.h"
 #include "smb2/common/limits.h"
 #include "smb2/pending_testing.h"
+#include "smb2/spread_group_testing.h"
 #include "wire/smb2/echo.h"
+#include "wire/smb2/lock.h"
 
 namespace braid::smb2 {
 namespace {
@@ -224,6 +226,98 @@ TEST_F(ToldChanges, OfAnOverwriteThoseOfItsSize) {
                                     wire::CreateDisposition::kOverwrite);
             }) & kOverwritten,
             kOverwritten);
+}
+
+// What is known of the directory, or of a file, is on another node of the cluster, for which what
+// the client asks for next does not wait.
+struct FetchedMeanwhile : testing::Test {
+  void SetUp() override {
+    ASSERT_TRUE(client.log_on());
+    directory = ChangeNotifies::directory(client);
+  }
+  void TearDown() override { group.spread().let_come(); }
+  uint64_t send(Bytes message) {
+    const uint64_t id = client.next_message_id - 1;
+    client.send(std::move(message));
+    return id;
+  }
+  uint64_t ask() { return send(ChangeNotifies::request(client, directory)); }
+  // Everything before it has begun.
+  void pass() {
+    const uint64_t echo = send(client.request(Command::kEcho, wire::EchoRequest{}));
+    ASSERT_TRUE(client.answer_to(echo));
+  }
+  void cancel(uint64_t id) {
+    client.send(client.request(Command::kCancel, wire::EchoRequest{},
+                               [id](auto& header) { header.message_id = {id}; }));
+  }
+  // As another node tells it.
+  void add(std::string_view path) {
+    const auto share = engine.server().settings.shares()->find("files");
+    engine.server().files.notify.changed(*share, path, wire::FileAction::kAdded,
+                                         wire::CompletionFilter::kFileName);
+  }
+  NtStatus status_of(uint64_t id) {
+    const auto answer = client.answer_to(id);
+    return answer ? answer->status() : kConnectionDisconnected;
+  }
+
+  SpreadGroup group;
+  Engine engine{Engine::lenient(), system_clock(), 1, Engine::shares_on(vfs::make_memory_volume()),
+                &group};
+  RawClient client{engine};
+  FileId directory;
+};
+
+TEST_F(FetchedMeanwhile, ChangeNotifyTellsAtOnceWhatWasKept) {
+  const uint64_t first = send_pending(client, ChangeNotifies::request(client, directory));
+  add("d\\f");
+  ASSERT_EQ(status_of(first), kSuccess);
+  add("d\\g");
+  group.spread().send_away(key_of(engine, "d"));
+  const auto answer = client.answer_to(ask());
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status(), kSuccess);
+  const Bytes expected{0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 'g', 0};
+  const ByteView told = answer->as<wire::ChangeNotifyResponse>().output_buffer;
+  EXPECT_EQ(Bytes(told.begin(), told.end()), expected);
+}
+
+TEST_F(FetchedMeanwhile, ChangeNotifyHearsOfItsCancel) {
+  for (const bool is_first : {true, false}) {
+    group.spread().send_away(key_of(engine, "d"));
+    const uint64_t cancelled = ask();
+    ASSERT_TRUE(group.spread().is_asked_for()) << is_first;
+    cancel(cancelled);
+    const uint64_t told = ask();
+    pass();
+    group.spread().let_come();
+    EXPECT_EQ(status_of(cancelled), kCancelled) << is_first;
+    pass();
+    add("d\\f");
+    EXPECT_EQ(status_of(told), kSuccess) << is_first;
+  }
+}
+
+// It is not to wait, or to lock, when the record has come.
+TEST_F(FetchedMeanwhile, LockHearsOfItsCancel) {
+  RawClient other{engine, ClientGuid{{8}}};
+  ASSERT_TRUE(other.log_on());
+  const auto locking = [](RawClient& by, FileId file) {
+    return by.request(
+        Command::kLock,
+        wire::LockRequest{.file_id = file, .locks = {{1, 1, wire::LockFlags::kExclusiveLock}}});
+  };
+  const FileId theirs = other.create("f");
+  const FileId mine = client.create("f");
+  ASSERT_EQ(other.status_of(locking(other, theirs)), kSuccess);
+  group.spread().send_away(key_of(engine, "f"));
+  const uint64_t waits = send(locking(client, mine));
+  ASSERT_TRUE(group.spread().is_asked_for());
+  cancel(waits);
+  pass();
+  group.spread().let_come();
+  EXPECT_EQ(status_of(waits), kCancelled);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/serving_term.h"
+#include "filestate/elsewhere.h"
 #include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
@@ -19,6 +20,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
+#include "smb2/server.h"
 #include "smb2/sessions/close_under_way.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/create.h"
@@ -424,6 +426,18 @@ void count_request(const Request& request, size_t command, const Result<Reply>& 
   }
 }
 
+// What other nodes have of the file, so that no event of it waits with its thread. CHANGE_NOTIFY is
+// queued first. A CANCEL that comes meanwhile is not missed.
+Task<void> fetch_record(Request& request) {
+  const FileKey& file = request.open->attributes.file_key;
+  if (request.header.command == Command::kChangeNotify ||
+      filestate::is_here(request.server.workers.group(), file)) {
+    co_return;
+  }
+  request.may_take_long();
+  co_await request.files.file_table.fetch(file, request.connection->reactor());
+}
+
 Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
 
 }  // namespace
@@ -463,11 +477,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
     request.seat.begin(work_of(request.principal.identity.get(), share),
                        unheard_of(request.conduct.changes));
-    // What other nodes have of the file, so that no event of it waits with its thread.
-    if (request.open && !request.open->is_pipe() && request.files.file_table.is_spread()) {
-      co_await request.files.file_table.fetch(request.open->attributes.file_key,
-                                              request.connection->reactor());
-    }
+    if (request.open && !request.open->is_pipe()) co_await fetch_record(request);
     Result<void> turn;
     if (row.runs_on == RunsOn::kPool) turn = co_await request.seat.turn();
     if (turn) {

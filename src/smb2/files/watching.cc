@@ -37,7 +37,6 @@ void place_watch(FileServices& files, Open& open, const wire::ChangeNotifyReques
   if (!files.notify.place(open, path, tree, counts)) {
     files.notify.end(open, NtStatus::kInsufficientResources);
   }
-  end_watch_if_going(files, open);
 }
 
 }  // namespace braid::smb2

@@ -12,7 +12,8 @@ class FileServices;
 // A directory that will be deleted is not watched.
 void end_watch_if_going(FileServices& files, const Open& open);
 
-// Says where the directory of a new watch is: on the pool, as its path may be long.
+// Says where the directory of a new watch is: on the pool, as its path may be long. Whoever calls
+// it calls end_watch_if_going() next.
 void place_watch(FileServices& files, Open& open, const wire::ChangeNotifyRequest& notify);
 
 }  // namespace braid::smb2

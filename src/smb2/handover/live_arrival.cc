@@ -166,6 +166,7 @@ void resume_watch(FileServices& files, Open& open, const LiveWatch& watch) {
       .completion_filter = watch.filter};
   const auto waiting = files.notify.wait(open, asked);
   place_watch(files, open, asked);
+  end_watch_if_going(files, open);
   waiting.placed->set(true);
   files.notify.cancel(open, waiting.waiter);
 }
