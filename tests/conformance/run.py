@@ -36,6 +36,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import queue
@@ -214,6 +215,7 @@ class Runner:
         self.server = self.networks = None
         self.realm = None  # the KDC's directory
         self.kinds = {kind: threading.Lock() for kind in SHARE_KINDS}
+        self.users = itertools.count()
         # smbtorture's own state (secrets, locks) stays out of the machine's directories.
         self.config = scratch.file(f"{setting.name}.smbtorture.conf")
         state = scratch.directory(f"{setting.name}.smbtorture.state", mode=0o700)
@@ -232,16 +234,31 @@ class Runner:
         with self.kinds.get(share, contextlib.nullcontext()):
             return self.run_on(test, name, share, number)
 
+    def own_user(self):
+        """One that has done nothing before. Where leases are the kernel's, who answers no break, as a test
+        may, is granted nothing for minutes: the next test is not to suffer for it."""
+        if self.args.local_access != "strict" or self.realm:
+            return USER
+        user = dataclasses.replace(USER, name=f"{USER.name}.{next(self.users)}")
+        self.add_user(user)
+        return user
+
+    def add_user(self, user, *flags):
+        subprocess.run([self.server.braidctl, "--config", self.server.config, "user", "add", user.name, *flags,
+                        *(("--unix-user", user.unix_user) if user.unix_user else ())],
+                       input=f"{user.password}\n", text=True, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
     def run_on(self, test, name, share, number):
         """The test that the ledger has by `name`."""
         self.empty(share)
+        user = self.own_user()
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
         # It leaves folders behind.
         scratch = self.scratch.directory(f"{self.setting.name}.smbtorture.state", share)
         command = [self.args.smbtorture, "--basedir", scratch, f"//{self.server.host}/{share}", test,
                    "-p", str(self.server.port), "-s", self.config,
-                   "-U", f"{USER.name}%{USER.password}",
+                   "-U", f"{user.name}%{user.password}",
                    f"--option=torture:share2={share}",
                    f"--option=torture:user2name={USER2.name}",
                    f"--option=torture:user2password={USER2.password}"]
@@ -321,10 +338,7 @@ class Runner:
                 self.args, self.scratch, options(self.args, self.scratch, self, jobs),
                 self.setting.name)
             if self.setting.rpc and not self.args.smbd:
-                subprocess.run([self.server.braidctl, "--config", self.server.config, "user", "add",
-                                ADMIN.name, "--admin", "--unix-user", ADMIN.unix_user],
-                               input=f"{ADMIN.password}\n", text=True, check=True,
-                               stdout=subprocess.DEVNULL, timeout=60)
+                self.add_user(ADMIN, "--admin")
             results = self.run_all(names, [f"torture{n}" for n in range(jobs)])
             flaky = []
             for name in [n for n in results if self.wants_second_look(n, results[n])]:

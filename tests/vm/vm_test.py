@@ -5,9 +5,9 @@
   vm_test.py --braidd build/release/braidd --mib 8 --mount vers=3.1.1,seal
   vm_test.py --smbd /usr/sbin/smbd                             for comparison
 
-The guest is Debian's 6.12 kernel with busybox and nothing else, in QEMU without KVM; it reaches the
-server on the host's loopback through QEMU's user-mode network. Kernel and initramfs are made once
-and kept in --cache. Needs qemu-system-x86 busybox-static cpio kmod; no root.
+The guest is Debian's 6.12 kernel with busybox and nothing else, in QEMU, with KVM where the processor
+has what that takes; it reaches the server on the host's loopback through QEMU's user-mode network.
+Kernel and initramfs are made once and kept in --cache. Needs qemu-system-x86 busybox-static cpio kmod; no root.
 
 Exit status: 0 all steps went well in every mount, 1 otherwise, 2 the machine could not be made.
 """
@@ -68,6 +68,20 @@ def pack_job(scratch, script, settings):
                           cwd=scratch.file("job"), input=names.stdout, capture_output=True).stdout
 
 
+def accelerator():
+    """QEMU's: KVM, or the processor played by a program. A kernel without the processor's own
+    means (pvm) has /dev/kvm, too, and runs no kernel but such as are made for it."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as out:
+        has_means = re.search(r"^flags\s*:.*\b(vmx|svm)\b", out.read(), re.M)
+    if has_means and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "kvm"
+    return "tcg,thread=multi"
+
+
+# The kernel changes its own code as it begins, by way of a breakpoint; the played processors may meet
+# that after it is gone.
+OWN_BREAKPOINT = re.compile(r"Oops: int3.*Kernel panic", re.S)
+TRIES = 3
 USER_NETWORK = ["-netdev", "user,id=net,ipv6=off",
                 "-device", "virtio-net-pci,netdev=net,romfile="]
 
@@ -76,14 +90,25 @@ def boot(scratch, vmlinuz, initramfs, job, limit, network=USER_NETWORK, prefix=(
          memory=1024):
     """Runs the machine to its end; (the console's text, whether it ended in time). `hear` is given
     each line as it comes; `prefix` is the command that runs the machine's."""
+    for _ in range(TRIES):
+        text, ended = boot_once(scratch, vmlinuz, initramfs, job, limit, network, prefix, hear, memory)
+        if not ended or not OWN_BREAKPOINT.search(text):
+            break
+        print("the kernel has met its own breakpoint, once more", flush=True)
+    return text, ended
+
+
+def boot_once(scratch, vmlinuz, initramfs, job, limit, network, prefix, hear, memory):
     archive = scratch.file("initramfs")
     with open(archive, "wb") as out, open(initramfs, "rb") as base:
         shutil.copyfileobj(base, out)
         out.write(b"\0" * (-out.tell() % 4))
         out.write(job)
     console = scratch.file("console")
+    with open(console, "wb"):
+        pass  # nothing of a machine before
     machine = scratch.start(
-        [*prefix, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+        [*prefix, "qemu-system-x86_64", "-accel", accelerator(), "-cpu", "max", "-smp", "2",
          "-m", str(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-kernel", vmlinuz, "-initrd", archive,
          "-append", "console=ttyS0 quiet loglevel=3 panic=-1 oops=panic net.ifnames=0 "
