@@ -2,17 +2,38 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <unordered_map>
 #include <utility>
+
+#include "runtime/quick_turns.h"
+#include "runtime/way_back.h"
 
 namespace braid {
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 // Queues without work that are kept, so that a user's next request finds his made.
 constexpr size_t kIdleQueuesMax = 1024;
 
+// Those that wait for one another to return: as many as one reactor takes in a row.
+constexpr size_t kReturnsMax = 16;
+
+// A turn that is longer than so many moments says no more about the next one than that, and a kind
+// of work of which nothing is known yet is taken to be as long.
+constexpr int kMomentsOfATurnMax = 16;
+
+// After so many looks at nothing a thread that looks sleeps until there is something to look at.
+constexpr int kLooksInVainMax = 8;
+
 thread_local const WorkerPool* current_pool = nullptr;
 thread_local WorkOwner current_owner;
+
+QuickTurns& quick_turns() {
+  static QuickTurns all;
+  return all;
+}
 
 struct HashOwner {
   size_t operator()(const WorkOwner& owner) const {
@@ -21,6 +42,8 @@ struct HashOwner {
 };
 
 }  // namespace
+
+void set_quick_turns(const QuickTurns& of_later_pools) { quick_turns() = of_later_pools; }
 
 WorkerPoolLimits WorkerPoolLimits::for_files(size_t per_share) {
   return {.threads = 2 * per_share,
@@ -33,6 +56,14 @@ struct WorkerPool::Thread {
   std::thread thread;
   std::condition_variable wake;
   bool is_woken = false;
+  // What it does: its turns counted, and how many there were at the last look.
+  bool is_busy = false;
+  uint64_t turns = 0;
+  uint64_t turns_seen = 0;
+  bool is_stuck = false;  // its turn lasts since before the last look
+  // Done in its turns, and not sent home yet.
+  Returns returns;
+  SteadyClock::time_point returns_since;
 };
 
 // What one user asks of one share, in the order it came. While something waits in it, it is ready
@@ -42,6 +73,7 @@ struct WorkerPool::Queue {
   User* user = nullptr;
   Share* share = nullptr;
   size_t running = 0;
+  std::chrono::nanoseconds usual_turn{};  // how long they are, lately
   Chain<Seat, &Seat::in_queue_> waiting;
   Link<Queue> place;
 };
@@ -64,6 +96,7 @@ struct WorkerPool::State {
   explicit State(const WorkerPoolLimits& its_limits) : limits(its_limits) {}
 
   const WorkerPoolLimits& limits;
+  const QuickTurns quick = quick_turns();
   std::unordered_map<WorkOwner, Queue, HashOwner> queues;
   std::unordered_map<uint64_t, User> users;
   std::unordered_map<uint64_t, Share> shares;
@@ -71,6 +104,12 @@ struct WorkerPool::State {
   Chain<Share, &Share::in_full> full;
   std::vector<Thread*> idle;  // the last to become so is woken first: its caches are warm
   size_t waking = 0;          // woken, and have not looked yet
+  size_t awake = 0;           // neither idle nor stuck
+  std::vector<Thread*> all;
+  // The idle one that looks whether another has got stuck, while something relies on that.
+  Thread* watcher = nullptr;
+  bool is_relied_on = false;  // since its last look
+  int looks_in_vain = 0;
   size_t running = 0;
   uint64_t turns_taken = 0;
   uint64_t withdrawn = 0;
@@ -157,6 +196,7 @@ struct WorkerPool::State {
     Queue& queue = found->second;
     if (!is_new) return queue;
     queue.owner = owner;
+    queue.usual_turn = kMomentsOfATurnMax * quick.moment;
     queue.user = &users[owner.user];
     queue.share = &shares[owner.share];
     ++queue.user->queues;
@@ -179,14 +219,67 @@ struct WorkerPool::State {
     queues.erase(owner);
   }
 
-  // A thread to be woken, if there is one and not enough are on their way.
-  Thread* take_idle() {
-    if (idle.empty() || round.empty()) return nullptr;
+  // A thread to be woken, if there is one and those that are awake do not take what waits in a
+  // moment.
+  Thread* take_idle(size_t waiting) {
+    if (idle.empty() || round.empty() || (is_taken_soon(waiting) && watch())) return nullptr;
     Thread* const thread = idle.back();
     idle.pop_back();
-    thread->is_woken = true;
-    ++waking;
+    wake(*thread);
     return thread;
+  }
+
+  void wake(Thread& thread) {
+    thread.is_woken = true;
+    ++waking;
+    ++awake;
+    if (watcher != &thread) return;
+    // All are busy now, and what waits to return waits for nobody else.
+    watcher = nullptr;
+    thread.returns_since = {};
+    for (Thread* each : all) {
+      if (each != &thread) thread.returns.take(each->returns);
+    }
+  }
+
+  // REQUIRES: the round is not empty.
+  bool is_taken_soon(size_t waiting) const {
+    const Queue* const next = round.first()->ready.first();
+    return awake > 0 && next && next->usual_turn * waiting <= quick.moment * awake;
+  }
+
+  // From now on somebody looks whether a thread gets stuck. False: none is idle.
+  bool watch() {
+    is_relied_on = true;
+    if (watcher) return true;
+    if (idle.empty()) return false;
+    watcher = idle.front();
+    watcher->wake.notify_one();
+    return true;
+  }
+
+  // Threads that are in the same turn as at the last look count as awake no more, and what they
+  // have done is sent home.
+  void look(Returns& stuck) {
+    for (Thread* each : all) {
+      if (!each->is_busy) continue;
+      if (std::exchange(each->turns_seen, each->turns) != each->turns) continue;
+      if (!std::exchange(each->is_stuck, true)) --awake;
+      stuck.take(each->returns);
+    }
+    looks_in_vain = std::exchange(is_relied_on, false) ? 0 : looks_in_vain + 1;
+    if (looks_in_vain >= kLooksInVainMax) watcher = nullptr;
+  }
+
+  // Whether what the thread has done waits for what it is about to do.
+  bool keeps_returns(const Thread& thread, const Queue& next, SteadyClock::time_point now) {
+    return thread.returns.size() < kReturnsMax && next.usual_turn <= quick.moment / 2 &&
+           now - thread.returns_since < quick.moment && watch();
+  }
+
+  void note_turn(Queue& queue, std::chrono::nanoseconds time) {
+    const auto counted = std::min(time, kMomentsOfATurnMax * quick.moment);
+    queue.usual_turn += (counted - queue.usual_turn) / 8;
   }
 };
 
@@ -229,7 +322,7 @@ bool WorkerPool::enqueue(Seat& seat, std::move_only_function<void()> work, Kind 
     queue.waiting.push_back(seat);
     waiting_.fetch_add(1, std::memory_order_relaxed);
     if (was_empty) state_->place(queue);
-    woken = state_->take_idle();
+    woken = state_->take_idle(waiting_.load(std::memory_order_relaxed));
   }
   if (woken) woken->wake.notify_one();
   return true;
@@ -270,8 +363,7 @@ void WorkerPool::stop() {
     const std::lock_guard lock(mutex_);
     state_->stopping = true;
     for (Thread* thread : std::exchange(state_->idle, {})) {
-      thread->is_woken = true;
-      ++state_->waking;
+      state_->wake(*thread);
       thread->wake.notify_one();
     }
   }
@@ -281,17 +373,46 @@ void WorkerPool::stop() {
 
 void WorkerPool::run(Thread& self) {
   current_pool = this;
+  Returns done;  // in this turn
+  Returns::collect_into(&done);
   State& state = *state_;
+  const auto waiting = [this] { return waiting_.load(std::memory_order_relaxed); };
   std::unique_lock lock(mutex_);
+  state.all.push_back(&self);
+  ++state.awake;
+  auto now = SteadyClock::now();
   for (;;) {
     Seat* const seat = state.pick();
+    if (!seat && !self.returns.empty()) {
+      Returns returns(std::move(self.returns));
+      lock.unlock();
+      returns.send();
+      lock.lock();
+      continue;
+    }
     if (!seat) {
       // What still waits is for those that hold its limits to go on with.
       if (state.stopping) return;
       state.idle.push_back(&self);
-      self.wake.wait(lock, [&self] { return self.is_woken; });
+      --state.awake;
+      while (!self.is_woken) {
+        if (state.watcher != &self) {
+          self.wake.wait(lock);
+          continue;
+        }
+        const auto looked = self.wake.wait_for(lock, state.quick.look_every);
+        if (looked != std::cv_status::timeout || state.watcher != &self) continue;
+        Returns stuck;
+        state.look(stuck);
+        while (Thread* const woken = state.take_idle(waiting())) woken->wake.notify_one();
+        if (stuck.empty()) continue;
+        lock.unlock();
+        stuck.send();
+        lock.lock();
+      }
       self.is_woken = false;
       --state.waking;
+      now = SteadyClock::now();
       continue;
     }
     waiting_.fetch_sub(1, std::memory_order_relaxed);
@@ -299,13 +420,27 @@ void WorkerPool::run(Thread& self) {
     if (seat->in_group_.is_linked()) decltype(seat->group_->waiting_)::remove(*seat);
     auto work = std::move(seat->work_);
     // More may have become free than one thread can take.
-    Thread* const woken = state.waking == 0 ? state.take_idle() : nullptr;
+    Thread* const woken = state.waking == 0 ? state.take_idle(waiting()) : nullptr;
+    Returns returns;
+    if (!self.returns.empty() && !state.keeps_returns(self, queue, now)) returns.take(self.returns);
+    self.is_busy = true;
+    ++self.turns;
     lock.unlock();
     if (woken) woken->wake.notify_one();
+    if (!returns.empty()) {
+      returns.send();
+      now = SteadyClock::now();
+    }
     current_owner = queue.owner;
     work();
     work = nullptr;
+    const auto begun = std::exchange(now, SteadyClock::now());
     lock.lock();
+    self.is_busy = false;
+    if (std::exchange(self.is_stuck, false)) ++state.awake;
+    if (self.returns.empty()) self.returns_since = now;
+    self.returns.take(done);
+    state.note_turn(queue, now - begun);
     state.finish(queue);
   }
 }

@@ -2,14 +2,25 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <future>
 #include <memory>
+#include <random>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/guarded.h"
+#include "runtime/quick_turns.h"
+#include "runtime/reactor.h"
 #include "runtime/task_scope.h"
+#include "runtime/way_back.h"
 
 namespace braid {
 namespace {
@@ -246,6 +257,164 @@ TEST(WorkerPool, WithdrawnUserIsSkippedAndComesBack) {
   pool.stop();
   EXPECT_EQ(order.text(), "ab");
   EXPECT_EQ(refused, 1);
+}
+
+// Enough quick turns for the pool to know that they are, and all its threads at rest again.
+void make_known(WorkerPool& pool, WorkOwner owner) {
+  Hang hang;
+  std::deque<Seat> seats;
+  const auto threads = static_cast<int>(pool.limits().threads);
+  for (int i = 0; i < threads; ++i) {
+    seats.emplace_back(pool, WorkOwner{99, 99}).post([&hang] { hang(); });
+  }
+  hang.await(threads);
+  hang.let_go();
+  for (int i = 0; i < 60; ++i) {
+    std::promise<void> done;
+    Seat seat(pool, owner);
+    seat.post([&done] { done.set_value(); });
+    done.get_future().wait();
+  }
+  while (pool.load().running != 0) std::this_thread::yield();
+}
+
+// Whatever the machine is doing meanwhile: every turn is a quick one, and none is ever stuck.
+class WorkerPoolInAMoment : public testing::Test {
+ protected:
+  void SetUp() override {
+    set_quick_turns({.moment = std::chrono::hours(1), .look_every = std::chrono::hours(1)});
+  }
+  void TearDown() override { set_quick_turns({}); }
+};
+
+TEST_F(WorkerPoolInAMoment, WhatAThreadThatIsAwakeTakesSoonWakesNoOther) {
+  WorkerPool pool(4);
+  make_known(pool, {1, 1});
+  std::deque<Seat> seats;
+  Guarded<std::vector<std::thread::id>> ran_on;
+  std::promise<void> all_ran;
+  const auto note = [&] {
+    auto threads = ran_on.lock();
+    threads->push_back(std::this_thread::get_id());
+    if (threads->size() == 9) all_ran.set_value();
+  };
+  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
+    note();
+    for (int i = 0; i < 8; ++i) seats.emplace_back(pool, WorkOwner{1, 1}).post(note);
+  });
+  all_ran.get_future().wait();
+  pool.stop();
+  auto threads = ran_on.lock();
+  EXPECT_EQ(std::ranges::count(*threads, threads->front()), 9);
+}
+
+Task<void> go_and_return(Seat& seat, Reactor& home, std::string& text, char name, bool is_last) {
+  EXPECT_TRUE(co_await seat.turn());
+  co_await WayBack(home);
+  EXPECT_TRUE(home.is_current());
+  text += name;
+  text += Returns::come_behind() ? '+' : '.';
+  if (is_last) home.stop();
+}
+
+TEST_F(WorkerPoolInAMoment, ThoseThatAreDoneOneBehindAnotherReturnTogether) {
+  WorkerPool pool(4);
+  make_known(pool, {1, 1});
+  Reactor home;
+  TaskScope scope;
+  std::deque<Seat> seats;
+  std::string text;
+  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
+    for (const char name : {'a', 'b', 'c'}) {
+      scope.spawn(
+          go_and_return(seats.emplace_back(pool, WorkOwner{1, 1}), home, text, name, name == 'c'));
+    }
+  });
+  home.run();
+  scope.wait();
+  pool.stop();  // its thread may still be in home.post()
+  EXPECT_EQ(text, "a+b+c.");
+}
+
+// As it is in use: what was thought to be quick may hang.
+TEST(WorkerPool, WhatComesBehindAHangThatCameSuddenlyIsTakenByOthers) {
+  WorkerPool pool(4);
+  make_known(pool, {1, 1});
+  Hang hang;
+  Reactor home;
+  TaskScope scope;
+  std::deque<Seat> seats;
+  std::string text;
+  std::promise<void> behind_ran;
+  seats.emplace_back(pool, WorkOwner{1, 1}).post([&] {
+    // The first is done and would wait for the second before it returns.
+    scope.spawn(go_and_return(seats.emplace_back(pool, WorkOwner{1, 1}), home, text, 'a', true));
+    seats.emplace_back(pool, WorkOwner{1, 1}).post([&hang] { hang(); });
+    seats.emplace_back(pool, WorkOwner{1, 1}).post([&behind_ran] { behind_ran.set_value(); });
+  });
+  hang.await(1);
+  behind_ran.get_future().wait();
+  home.run();
+  EXPECT_EQ(text, "a.");
+  hang.let_go();
+  scope.wait();
+  pool.stop();
+}
+
+// Requests as a busy server has them: many more than threads, of several owners, most of them short
+// and some that last; each goes home, and to the pool again.
+class ManyRounds {
+ public:
+  static constexpr size_t kInFlight = 64;
+  static constexpr std::chrono::seconds kStandstill{20};
+
+  ManyRounds(WorkerPool& pool, Reactor& home, size_t rounds)
+      : pool_(pool), home_(home), rounds_(rounds) {}
+
+  // False: nothing goes on any more.
+  bool run() {
+    for (unsigned i = 0; i < kInFlight; ++i) scope_.spawn(go(i));
+    for (size_t before = 0; !scope_.wait_until(std::chrono::steady_clock::now() + kStandstill);) {
+      if (std::exchange(before, done()) == done()) return false;
+    }
+    return true;
+  }
+  size_t done() const { return done_; }
+
+ private:
+  Task<void> go(unsigned number) {
+    std::minstd_rand random(number + 1);
+    Seat seat(pool_, {number % 3, number % 2});
+    for (size_t round = 0; round < rounds_; ++round) {
+      EXPECT_TRUE(co_await seat.turn());
+      if (random() % 512 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      if (random() % 32 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+      if (random() % 16 == 0) {
+        EXPECT_TRUE(co_await seat.next_turn());
+      }
+      co_await WayBack(home_);
+      EXPECT_TRUE(home_.is_current());
+      ++done_;
+    }
+  }
+
+  WorkerPool& pool_;
+  Reactor& home_;
+  const size_t rounds_;
+  std::atomic<size_t> done_ = 0;
+  TaskScope scope_;
+};
+
+TEST(WorkerPool, NothingIsLostWithManyOnTheirWay) {
+  WorkerPool pool(WorkerPoolLimits::for_files(8));
+  ReactorPool reactors(1);
+  ManyRounds rounds(pool, reactors.at(0), 500);
+  if (!rounds.run()) {
+    std::fprintf(stderr, "%zu rounds are done, and nothing goes on\n", rounds.done());
+    std::abort();  // what is lost never ends
+  }
+  EXPECT_EQ(rounds.done(), 500 * ManyRounds::kInFlight);
+  pool.stop();
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "base/guarded.h"
 #include "runtime/asio.h"
 #include "runtime/take_memory.h"
+#include "runtime/way_back.h"
 #include "transport/acknowledgement_watch.h"
 #include "transport/frame_reader.h"
 #include "transport/send_queue.h"
@@ -116,6 +117,7 @@ class TcpTransport final : public Transport,
   Task<void> wait_for_memory();
   void take_inbox(Inbox& inbox);
   void flush_soon();
+  void flush_behind_returns();
   void flush();
   void wait_for_read();
   // Sees to it that the next wait ends when there is something worth reading.
@@ -193,6 +195,7 @@ class TcpTransport final : public Transport,
   std::vector<UnsentWaiter> unsent_waiters_;
   bool waiting_for_write_ = false;
   bool flush_posted_ = false;
+  bool flush_is_behind_returns_ = false;
   bool is_collecting_ = false;   // something waits for flush()
   bool flushes_behind_ = false;  // who called the receiver flushes when that waits for something
   std::optional<Timer> progress_timer_;  // made by the first wait
@@ -315,7 +318,10 @@ uint64_t TcpTransport::send(OutFrame frame) {
   }
   if (end_error_) return position;
   queue_.push(std::move(frame));
-  if (reader_.has_message() && unsent() < kCollectMax) {
+  const bool may_collect = unsent() < kCollectMax;
+  if (may_collect && Returns::come_behind()) {
+    flush_behind_returns();
+  } else if (may_collect && reader_.has_message()) {
     flush_soon();
   } else {
     flush();
@@ -339,6 +345,15 @@ void TcpTransport::flush_soon() {
   if (flushes_behind_ || std::exchange(flush_posted_, true)) return;
   reactor_.post([self = shared_from_this()] {
     self->flush_posted_ = false;
+    self->flush();
+  });
+}
+
+// Who returns next may have something to send, too.
+void TcpTransport::flush_behind_returns() {
+  if (std::exchange(flush_is_behind_returns_, true)) return;
+  Returns::run_behind([self = shared_from_this()] {
+    self->flush_is_behind_returns_ = false;
     self->flush();
   });
 }

@@ -16,6 +16,7 @@
 #include "runtime/one_shot.h"
 #include "runtime/task_scope.h"
 #include "runtime/virtual_timers.h"
+#include "runtime/way_back.h"
 #include "transport/limits.h"
 #include "transport/memory_transport.h"
 #include "transport/smbdirect/queue_pair_testing.h"
@@ -217,6 +218,37 @@ TEST(TcpTransport, AStreamThatEndsInsideALargeMessageIsNotWaitedFor) {
   while (!peer.is_received) std::this_thread::yield();
   ASSERT_FALSE(peer.received.has_value());
   EXPECT_EQ(peer.received.error(), Error::truncated());
+}
+
+Task<void> return_and_send(TransportPtr transport, Reactor& reactor,
+                           std::vector<uint64_t>& sent_so_far) {
+  co_await WayBack(reactor);
+  transport->send(frame_of(random_bytes(100, 1)));
+  sent_so_far.push_back(transport->bytes_sent());
+}
+
+Task<void> expect_three(TransportPtr transport) {
+  for (int i = 0; i < 3; ++i) {
+    auto message = co_await transport->receive();
+    EXPECT_TRUE(message && std::ranges::equal(message->view(), random_bytes(100, 1)));
+  }
+}
+
+TEST(TcpTransport, WhatThoseThatReturnTogetherSendLeavesTogether) {
+  Reactor reactor;
+  const auto fds = stream_sockets();
+  const auto first = make_tcp_transport(reactor, fds.first);
+  const auto second = make_tcp_transport(reactor, fds.second);
+  TaskScope scope;
+  Returns returns;
+  std::vector<uint64_t> sent_so_far;
+  Returns::collect_into(&returns);
+  for (int i = 0; i < 3; ++i) scope.spawn(return_and_send(first, reactor, sent_so_far));
+  Returns::collect_into(nullptr);
+  returns.send();
+  run(reactor, expect_three(second));
+  scope.wait();
+  EXPECT_EQ(sent_so_far, (std::vector<uint64_t>{0, 0, 3 * (kLengthHeaderSize + 100)}));
 }
 
 Task<void> receive_then_reply(TransportPtr transport, Reactor& reactor) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/serving_term.h"
 #include "filestate/elsewhere.h"
+#include "runtime/way_back.h"
 #include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
@@ -486,7 +487,12 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     } else {
       result = std::unexpected(turn.error());
     }
-    co_await request.connection->reactor().schedule();
+    // What a CREATE was granted may be asked back at once; its answer must not be overtaken.
+    if (row.command == Command::kCreate) {
+      co_await request.connection->reactor().schedule();
+    } else {
+      co_await WayBack(request.connection->reactor());
+    }
     is_settled = co_await settle_changes(request, result);
   }
   audit_request(request, result);

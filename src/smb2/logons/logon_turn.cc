@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "runtime/identity.h"
+#include "runtime/way_back.h"
 #include "smb2/connections/connection.h"
 #include "smb2/logons/logon_news.h"
 #include "smb2/logons/logon_services.h"
@@ -92,7 +93,7 @@ Task<Result<auth::AuthStep>> take_logon_step(Request& request, auth::AuthExchang
   const Result<void> turn = co_await seat.turn();
   Result<auth::AuthStep> step =
       turn ? step_as_server(exchange, token) : std::unexpected(turn.error());
-  co_await connection.reactor().schedule();
+  co_await WayBack(connection.reactor());
   co_return step;
 }
 
