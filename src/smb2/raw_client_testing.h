@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -88,10 +89,14 @@ class RawClient {
   void close() {
     if (!ours_) return;
     ours_->close();
+    has_closed_ = true;
     read_again();
     theirs_.reset();
     scope_.wait();
   }
+
+  // Any thread: of close(), what the server can tell is done.
+  bool has_closed() const { return has_closed_; }
 
   // For a transport that has to end on its reactor, which runs. The last thing that is done.
   void end_on_reactor() {
@@ -438,6 +443,7 @@ class RawClient {
   crypto::PreauthHash preauth_hash_;
   transport::TransportPtr ours_;
   transport::TransportPtr theirs_;  // until the first frame
+  std::atomic<bool> has_closed_ = false;
   TaskScope scope_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -146,6 +146,29 @@ TEST_F(EarlyReturnTest, ReconnectWaitsForTheLossOfTheConnectionBefore) {
   EXPECT_EQ(answer->as<wire::CreateResponse>().file_id.persistent, id.persistent);
 }
 
+// Whenever the loss is noticed: before the look for the open, behind it, or in between.
+TEST_F(EarlyReturnTest, ReconnectBesideTheLossIsNeverTooEarly) {
+  for (int round = 0; round < 100; ++round) {
+    auto first = log_on(0);
+    auto again = log_on(1);
+    const auto made = first->exchange(first->request(Command::kCreate, durable()));
+    ASSERT_TRUE(made);
+    const FileId id = made->as<wire::CreateResponse>().file_id;
+    std::promise<void> begins;
+    std::thread closing([&] {
+      begins.set_value();
+      first->close();
+    });
+    begins.get_future().wait();
+    while (!first->has_closed()) std::this_thread::yield();
+    const auto answer = again->exchange(again->request(Command::kCreate, reconnecting(id)));
+    closing.join();
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->status(), NtStatus::kSuccess) << round;
+    EXPECT_EQ(again->close_file(answer->as<wire::CreateResponse>().file_id), NtStatus::kSuccess);
+  }
+}
+
 TEST_F(EarlyReturnTest, SomebodyElseWaitsForNobody) {
   auto first = log_on(0);
   auto other = log_on(1, "other");

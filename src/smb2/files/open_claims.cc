@@ -53,6 +53,7 @@ OpenClaims::OpenClaims(FileServices& files, OtherWorkers& workers)
 
 Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQuestion& asked,
                                                                   WorkerPool::Seat& seat) {
+  bool is_second_look = false;
   for (;;) {
     OpenTable::Look look = files_.open_table.look_at(asked.persistent_id);
     if (look.open) {
@@ -67,6 +68,8 @@ Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQue
     // Its client has ended the connection and is back before that was noticed.
     if (!until && look.connected) {
       until = loss_under_way(*std::exchange(look.connected, nullptr), asked.client, asked.user_id);
+      // Or that was over between the look and the question.
+      if (!until && !std::exchange(is_second_look, true)) continue;
     }
     if (!until) co_return std::nullopt;
     co_await until->wait(seat);

@@ -122,6 +122,7 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
   if (!durable) co_return std::nullopt;
   const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid,
                       request.session->user_id()};
+  bool is_second_look = false;
   for (;;) {
     CreateReservations::Replay replay = files.create_reservations.find_or_reserve(key);
     if (replay.reservation) {
@@ -141,6 +142,8 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
     std::shared_ptr<OneShot<bool>> loss;
     if (const auto open = std::exchange(replay.made.open, nullptr)) {
       loss = loss_under_way(*open, key.client, key.user);
+      // It may have been over between the look and the question.
+      if (!loss && !std::exchange(is_second_look, true)) continue;
       if (!loss) co_return answer_connected(request, state, open);
     }
     if (loss) {
