@@ -44,6 +44,7 @@ BREAK_EVERY_S = 2  # at least, or the second client does not disturb the first
 
 BLACKOUT_S = 8
 BETWEEN_BLACKOUTS_S = 6
+DOUBT_S = 2  # a link that has just healed is not the one that is left alone
 
 
 class Client:
@@ -126,6 +127,7 @@ class Faults:
         self.server = server
         self.client = client
         self.attacked = {}  # link: (until when, how it ends)
+        self.doubted = {}   # link: until when
         self.rules = {}     # link: nft rules
         self.counts = {}
         self.start = time.monotonic()
@@ -149,6 +151,7 @@ class Faults:
     def _end(self, link):
         _, heal = self.attacked.pop(link)
         heal()
+        self.doubted[link] = time.monotonic() + DOUBT_S
         self.say(f"link {link} healed")
 
     def _attack(self):
@@ -160,8 +163,9 @@ class Faults:
         detail = self.random.random()
         if kind == self._kill_worker:
             return self._kill_worker()
-        # What a client has not noticed yet it still calls live.
-        left = self.client.live_links() - self.attacked.keys() - {link}
+        # What a client has not noticed yet, or gives up in this moment, it still calls live.
+        doubted = {each for each, until in self.doubted.items() if time.monotonic() < until}
+        left = self.client.live_links() - self.attacked.keys() - doubted - {link}
         if link in self.attacked or not left:
             return None
         self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1

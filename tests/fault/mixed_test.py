@@ -32,6 +32,10 @@ from server import Options, Share, ids_of, name_of, test_users  # noqa: E402
 
 KINDS = ("tcp", "tcp", "card", "card")
 PIECE = 65_536
+# How long a channel is not counted on that was done something to, unless the client says sooner that it is gone: it may
+# not have seen it yet, or give up in this moment what is healed.
+DOUBT_S = 30
+HEALED_DOUBT_S = 2
 LISTENING = r"listening on 127\.0\.0\.1:(\d+) for SMB Direct"
 
 
@@ -135,6 +139,7 @@ class Client:
         self.lines = lines
         self.log = scratch.file("client.err")
         self.live = set()
+        self.doubted = {}  # of these, until when: not to be counted on
         self.summary = ""
         self.changed = threading.Condition()
         with open(self.log, "wb") as errors:
@@ -153,9 +158,20 @@ class Client:
                     states = dict(word.rsplit("=", 1) for word in text.split()[1:])
                     self.live = {number for number, line in enumerate(self.lines)
                                  if states.get(line.address) == "1"}
+                    self.doubted = {number: until for number, until in self.doubted.items() if number in self.live}
                 else:
                     self.summary = text.strip()
                 self.changed.notify_all()
+
+    def doubt(self, numbers, seconds):
+        until = time.monotonic() + seconds
+        with self.changed:
+            self.doubted |= {each: max(until, self.doubted.get(each, 0)) for each in numbers if each in self.live}
+
+    def reliable(self):
+        """Channels that are there, as far as one can know."""
+        with self.changed:
+            return {each for each in self.live if self.doubted.get(each, 0) < time.monotonic()}
 
     def ended(self):
         return self.process.poll() is not None
@@ -213,7 +229,9 @@ class Faults:
         line = self.lines[number]
         line.closed = False
         # Delivered late, or lost.
-        if line.held and self.random.random() < 0.3:
+        is_lost = line.held and self.random.random() < 0.3
+        self.client.doubt({number}, DOUBT_S if is_lost else HEALED_DOUBT_S)
+        if is_lost:
             line.cut()
         line.hold()
         self.say(f"line {number} healed")
@@ -224,7 +242,7 @@ class Faults:
         length = self.random.choice([0.3, 1, 3, 8]) * self.random.uniform(0.5, 1.5)
         hit = {number} if not kind.startswith("kill") else \
             {each for each, its in enumerate(KINDS) if its == "card"} if kind == "kill cards" else set()
-        if number in self.until or not self.client.live - self.until.keys() - hit:
+        if number in self.until or not self.client.reliable() - self.until.keys() - hit:
             return
         self.counts[kind] = self.counts.get(kind, 0) + 1
         line = self.lines[number]
@@ -233,9 +251,12 @@ class Faults:
             pids = [pid for pid in self.server.worker_pids()
                     if name_of(pid) == name and pid not in self.serving]
             if pids:
+                self.client.doubt(hit, DOUBT_S)
                 os.kill(self.random.choice(pids), signal.SIGKILL)
             self.say(kind)
             return
+        if kind in ("cut", "close"):
+            self.client.doubt(hit, DOUBT_S)
         if kind == "cut":
             line.cut()
         elif kind == "close":
