@@ -8,7 +8,6 @@
 #include <charconv>
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -44,7 +43,10 @@ std::map<pid_t, ProcessStat> all_processes() {
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
     std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    // All of it: a program may be called anything. Of one that has ended meanwhile there is
+    // nothing.
+    std::string line;
+    std::getline(file, line, '\0');
     if (const auto stat = parse_process_stat(line)) all.emplace(pid, *stat);
   }
   return all;

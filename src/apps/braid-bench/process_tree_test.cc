@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <ctime>
 #include <functional>
+#include <thread>
 
 namespace braid::bench {
 namespace {
@@ -128,6 +130,22 @@ TEST(ProcessTree, WithoutItsRootThereIsNothing) {
   EXPECT_FALSE(gone.cpu());
   EXPECT_FALSE(gone.memory());
   EXPECT_TRUE(gone.members().empty());
+}
+
+// The file of one that ends between being opened and being read gives an error.
+TEST(ProcessTree, ProcessesMayEndWhileTheyAreLookedAt) {
+  const ProcessTree own({::getpid()});
+  std::atomic<bool> is_over = false;
+  std::thread ends_many([&is_over] {
+    for (int i = 0; i < 500; ++i) {
+      const pid_t pid = ::fork();
+      if (pid == 0) ::_exit(0);
+      ::waitpid(pid, nullptr, 0);
+    }
+    is_over = true;
+  });
+  while (!is_over) EXPECT_TRUE(own.members().contains(::getpid()));
+  ends_many.join();
 }
 
 }  // namespace
