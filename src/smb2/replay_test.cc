@@ -285,6 +285,38 @@ TEST_F(ReplayTest, OvertakenCreateDoesNotTruncate) {
   EXPECT_EQ(late(1, kReplay), NtStatus::kSuccess) << "answered as before, nothing done";
 }
 
+// The answer to the first sending was lost, and so was the channel that the second went by; the
+// third was answered, the file used and closed. Then the second is read.
+TEST_F(ReplayTest, RepetitionThatAnotherHasOvertakenMakesNothing) {
+  const auto sent = [](uint16_t channel_sequence, uint32_t flags) {
+    return [=](wire::Header& header) {
+      header.channel_sequence = channel_sequence;
+      header.flags |= flags;
+    };
+  };
+  const auto create = [&](uint16_t channel_sequence, uint32_t flags) {
+    return client->exchange(
+        client->request(Command::kCreate, durable(), sent(channel_sequence, flags)));
+  };
+  const auto status = [](const auto& answer) {
+    return answer ? answer->status() : NtStatus::kPending;
+  };
+  const auto first = create(1, 0);
+  ASSERT_EQ(status(first), NtStatus::kSuccess);
+  const FileId file = first->as<wire::CreateResponse>().file_id;
+  const auto third = create(3, kReplay);
+  ASSERT_EQ(status(third), NtStatus::kSuccess);
+  EXPECT_EQ(third->as<wire::CreateResponse>().file_id, file);
+  const wire::WriteRequest write{.file_id = file, .data = as_bytes("x")};
+  EXPECT_EQ(client->status_of(client->request(Command::kWrite, write, sent(3, 0))),
+            NtStatus::kSuccess);
+  EXPECT_EQ(status(create(2, kReplay)), NtStatus::kFileNotAvailable);
+  wire::CloseRequest close;
+  close.file_id = file;
+  EXPECT_EQ(client->status_of(client->request(Command::kClose, close)), NtStatus::kSuccess);
+  EXPECT_EQ(status(create(2, kReplay)), NtStatus::kFileNotAvailable);
+}
+
 TEST_F(ReplayTest, FailedCreateLeavesItsGuidFree) {
   auto missing = durable();
   missing.create_disposition = wire::CreateDisposition::kOpen;

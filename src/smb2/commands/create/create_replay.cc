@@ -139,6 +139,10 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
       co_return std::nullopt;
     }
     if (!request.header.is_replay()) co_return fail(NtStatus::kDuplicateObjectid);
+    // Once this is answered the client may close the open; an earlier repetition that is read only
+    // then is not to make it anew. As long as it is there nobody has the reservation.
+    (void)request.session->overtaken_creates.admit(
+        durable->create_guid, request.header.channel_sequence, /*is_replay=*/true);
     std::shared_ptr<OneShot<bool>> loss;
     if (const auto open = std::exchange(replay.made.open, nullptr)) {
       loss = loss_under_way(*open, key.client, key.user);
