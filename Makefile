@@ -78,6 +78,11 @@ round-trips: build ## 10 million seeded round trips of each compression algorith
 	@ninja -C build/release -j$(JOBS) codec_test
 	@BRAID_ROUND_TRIPS=10000000 build/release/codec_test --gtest_filter='*SeededRoundTrips*'
 
+.PHONY: simulator
+simulator: build ## 10 million seeded events of opens, leases, oplocks and locks against a plain model
+	@ninja -C build/release -j$(JOBS) filestate_test
+	@BRAID_SIMULATOR_EVENTS=10000000 build/release/filestate_test --gtest_filter='Simulator.*'
+
 .PHONY: compression-bench
 compression-bench: deps build ## What compression brings and costs, on links of several speeds (root)
 	@$(PYTHON) tests/compression/measure.py --braidd build/release/braidd \

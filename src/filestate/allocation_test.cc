@@ -45,6 +45,23 @@ TEST_F(Allocations, UncontendedOpenAllocatesItsRecordOnly) {
   EXPECT_EQ(of_one_round(oplock(OplockLevel::kBatch)), 1u);
 }
 
+// Nor does one that nobody has had open before.
+TEST_F(Allocations, FilesOneAfterTheOtherAllocateTheirRecordsOnly) {
+  if (group) GTEST_SKIP() << "records are written with every open";
+  constexpr uint64_t kFiles = 10'000;
+  uint64_t inode = 0, before = 0;
+  for (int round = 0; round < 2; ++round) {
+    before = allocations;
+    for (uint64_t i = 0; i < kFiles; ++i) {
+      const FileKey file{1, ++inode, 0};
+      const OpenRequest wanted = request();
+      open(wanted, file);
+      table.close(ref(wanted, file));
+    }
+  }
+  EXPECT_EQ(allocations - before, kFiles);
+}
+
 // The lease itself, the entry of its key, and the word that the key is free again.
 TEST_F(Allocations, UncontendedLeaseAllocatesThreeMore) {
   if (group) GTEST_SKIP() << "records are written with every open";

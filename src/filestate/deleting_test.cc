@@ -1,6 +1,7 @@
 // Pending deletes, of files, names and streams.
 #include <gtest/gtest.h>
 
+#include "filestate/file_state.h"
 #include "filestate/file_table_testing.h"
 
 namespace braid::filestate {
@@ -165,6 +166,56 @@ TEST_F(Deleting, AMovedNameIsStillTheSame) {
   table.set_delete_pending(ref(one), true);
   EXPECT_FALSE(table.close(ref(one)).delete_now);
   EXPECT_EQ(*table.close(ref(two)).path, "moved");
+}
+
+// What is over is only what was being removed.
+TEST(DeletingOneName, NameThatIsOpenStays) {
+  FileState state(kFile);
+  Outcome out;
+  OpenRequest request;
+  request.token = {1};
+  request.share_access = kShareAll;
+  request.path = path("f");
+  state.open(request, out);
+  state.end_delete("f");
+  state.end_delete("none");
+  state.keep_name("none");
+  EXPECT_TRUE(state.find({1})->link->is_at_known_path());
+}
+
+TEST(DeletingOneName, NameThatCouldNotBeRemovedIsForgottenWithItsLastOpen) {
+  FileState state(kFile);
+  Outcome out;
+  OpenRequest request;
+  request.token = {1};
+  request.path = path("f");
+  request.delete_on_close = true;
+  state.open(request, out);
+  EXPECT_TRUE(state.close({1}, out).delete_link);
+  EXPECT_NE(state.links().find("f"), nullptr) << "being removed";
+  state.keep_name("f");
+  EXPECT_EQ(state.links().find("f"), nullptr);
+}
+
+// Of a file without a path, as which what is about to be taken from a file is kept, too.
+TEST_F(Deleting, EndOfADeletionIsNotThatOfWhatIsBeingTaken) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  OpenRequest first = request(), other = request(2);
+  first.delete_on_close = true;
+  first.is_sole_name = other.is_sole_name = false;
+  other.path = path("other");
+  open(first);
+  open(other);
+  CloseDecision closed = table.close(ref(first));
+  ASSERT_TRUE(closed.delete_now);
+  StreamsDecision removal = table.begin_stream_removal(ref(other), {&stream, 1});
+  ASSERT_EQ(removal.decision.verdict, Verdict::kGo);
+  closed = {};
+  OpenRequest newcomer = request(3);
+  newcomer.path = path("other");
+  EXPECT_EQ(open(newcomer).decision.status, NtStatus::kDeletePending);
+  removal = {};
+  EXPECT_EQ(open(newcomer).decision.verdict, Verdict::kGo);
 }
 
 TEST_F(Deleting, AStreamGoesAlone) {

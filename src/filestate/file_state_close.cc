@@ -72,9 +72,7 @@ void FileState::drop(const TokenTest& is_gone, Outcome& out,
     if (is_gone(open->token)) gone.push_back(open->token);
   }
   for (const OpenToken token : gone) {
-    OpenRecord& open = *opens_.find(token);
-    locks_.drop_waiting(token);
-    CloseResult left = remove(open, out);
+    CloseResult left = remove(*opens_.find(token), out);
     // Nobody said with whose rights.
     const bool is_nobodys = (left.delete_stream && left.stream_deleters.empty()) ||
                             ((left.delete_link || left.unlink) && left.link_deleters.empty());

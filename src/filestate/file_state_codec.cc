@@ -269,7 +269,6 @@ bool FileState::take_out(uint32_t number) {
 }
 
 void FileState::remove_parts() {
-  if (!parts_) return;
   assert(waiters_.empty());  // who waits does so for somebody who has it open
   if (head_part_ != kNoPart) parts_->remove(std::exchange(head_part_, kNoPart));
 }

@@ -38,7 +38,6 @@ OpenDecision FileState::open(const OpenRequest& request, Outcome& out) {
     }
     if (is_pending()) {  // one that went had been opened to delete on close
       decision.decision = Decision::fail(NtStatus::kDeletePending);
-      decision.deletes_purged = true;
       return decision;
     }
     violation =
@@ -103,7 +102,6 @@ Caching FileState::grantable(Caching wanted, const OpenRequest& request, bool is
     if (own->holder.is_listed()) {
       others.all--;
       if (has(own->holder.state, Caching::kWrite) || own->holder.exclusive_break) others.write--;
-      if (has(own->holder.state, Caching::kHandle)) others.handle--;
     }
   }
   // An attribute-only open breaks nothing and so can meet an exclusive holder.

@@ -218,7 +218,6 @@ void HeldFile::send(FileState& state, const Outcome& outcome) {
     }
     if (!impl_.group->is_alive(to)) return false;
     node()->put_out(to, state.key(), std::move(what));
-    changed_ = true;
     if (std::ranges::count(effects_.to_wake, to) == 0) effects_.to_wake.push_back(to);
     return true;
   };

@@ -29,6 +29,19 @@ LockRange random_range(std::mt19937_64& random) {
   return {random() % 60, random() % 12, exclusive};
 }
 
+// So that a file that is locked again and again takes no more room for it.
+TEST(HeldLocks, RoomIsUsedAgain) {
+  HeldLocks held;
+  const auto insert = [&](uint64_t offset) { return held.insert({1}, {offset, 1, true}); };
+  const HeldLocks::Slot first = insert(0), second = insert(1);
+  held.erase(first);
+  EXPECT_EQ(insert(2), first);
+  held.erase(first);
+  held.erase(second);
+  EXPECT_EQ(insert(3), first);
+  EXPECT_EQ(insert(4), second);
+}
+
 // Locks that a client could never hold together, too: the trees do not know the rules.
 TEST(HeldLocks, FindsWhatAPlainListFinds) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {

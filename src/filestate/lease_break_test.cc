@@ -25,6 +25,23 @@ TEST_F(LeaseBreak, WriteBreaksOtherKeysOnly) {
   EXPECT_EQ(sink.take_breaks(), "1: R->");
 }
 
+// So that the timer of a break of before ends none of now.
+TEST_F(LeaseBreak, StreamThatIsOpenedAgainGoesOnWithItsSerials) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  open(request());
+  const auto serial_of_a_break = [&](uint8_t key) {
+    const OpenRequest holder = lease(key, "RWH"), newcomer = request(2);
+    open(holder, stream);
+    EXPECT_EQ(open(newcomer, stream).decision.verdict, Verdict::kWait);
+    sink.take_breaks();
+    table.cancel_wait(ref(newcomer, stream));
+    table.close(ref(holder, stream));
+    return sink.last_break.id.serial;
+  };
+  const uint64_t earlier = serial_of_a_break(1);
+  EXPECT_GT(serial_of_a_break(2), earlier);
+}
+
 TEST_F(LeaseBreak, SameKeyOfAnotherClientIsAnotherLease) {
   open(lease(1, "RWH", -1, 1));
   EXPECT_EQ(open(lease(1, "RWH", -1, 2)).decision.verdict, Verdict::kWait);

@@ -244,6 +244,10 @@ TEST_F(RecordOfAll, IsRefusedWhereOneIsThereTwice) {
     twice.parts[200] = record.parts[number_of(kind)];
     EXPECT_FALSE(is_taken(twice)) << "kind " << int{kind};
   }
+  NodeImage names = record;
+  names.parts[200] = record.parts[number_of(kLink)];
+  names.head[0]++;
+  EXPECT_FALSE(is_taken(names)) << "a name, counted";
   // By its order, and by the request that it is of.
   NodeImage twice = record;
   twice.parts[200] = record.parts[number_of(kLockWait)];

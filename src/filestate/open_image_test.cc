@@ -198,6 +198,9 @@ TEST_F(OpenImages, StreamIsNotDeletedUnderItsOpen) {
   ASSERT_EQ(elsewhere.open(deleter).decision.verdict, Verdict::kGo);
   const OpenImage image = elsewhere.table.image_of(elsewhere.ref(deleter)).value();
   EXPECT_FALSE(restore(image));
+  OpenRequest reader = elsewhere.request(3);
+  ASSERT_EQ(elsewhere.open(reader).decision.verdict, Verdict::kGo);
+  EXPECT_TRUE(restore(elsewhere.table.image_of(elsewhere.ref(reader)).value()));
 }
 
 // Whoever is there already stays, and nothing is left of the other.
