@@ -218,13 +218,11 @@ TEST(Config, DialectsAndEncryptionMustFit) {
               HasSubstr("needs max_dialect \"3.0\" or newer"));
 }
 
-TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
+TEST(Config, PersistentHandlesHaveTheirFolderForThemselves) {
   const std::string share =
       "[[share]]\nname = \"a\"\npath = \"/srv\"\ncontinuous_availability = true\n";
   EXPECT_THAT(complaints(share), ElementsAre());
-  EXPECT_THAT(complaints(share + "[server]\nworkers = 2\n"),
-              ElementsAre("braid.toml:4: continuous_availability = true needs workers = 1 in "
-                          "[server]; change one of them"));
+  EXPECT_THAT(complaints(share + "[server]\nworkers = 2\n"), ElementsAre());
   EXPECT_THAT(complaints(share + "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
               ElementsAre("braid.toml:4: continuous_availability = true needs max_dialect "
                           "\"3.0\" or newer in [server]; change one of them"));

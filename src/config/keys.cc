@@ -589,8 +589,7 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Whether clients that ask for it get their open files back, with their locks and caches, "
      "after "
      "the server has ended and was started again. What is written is on the disk before it is "
-     "answered, and so is every open. Serve the folder by one such share and by nothing else. "
-     "Needs workers = 1.",
+     "answered, and so is every open. Serve the folder by one such share and by nothing else.",
      flag<&Share::continuous_availability, Share>},
     {"scale_out", "true or false", shown<&Share::scale_out, Share>,
      "Whether clients are told that the share is a scale-out one, and may cache what they have "

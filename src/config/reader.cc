@@ -296,9 +296,6 @@ void Reader::check_server(const Server& server) {
     for (const uint32_t line : limited_lines_) {
       add(line, "max_connections needs workers = 1 in [server]; change one of them");
     }
-    for (const uint32_t line : continuous_lines_) {
-      add(line, "continuous_availability = true needs workers = 1 in [server]; change one of them");
-    }
   }
   if (!server.cluster.empty()) check_cluster(server);
   if (server.max_dialect < Dialect::k3_0) {

@@ -313,6 +313,8 @@ void FileNode::encode_changes(NodeChanges& out) {
     head.u32(each.by.value);
     head.value(each.why);
   }
+  head.u8(static_cast<uint8_t>(promised_by.size()));  // workers are 64 at most
+  for (const store::WorkerTag by : promised_by) head.u32(by.value);
   main.encode_head(head);
 
   wire::Writer w(out.bytes);
@@ -356,6 +358,9 @@ Result<std::vector<FileNode::EndedLease>> FileNode::take(ByteView head,
     deleting.push_back({deleted, std::move(path), by, r.as<Deletion::Why>()});
     r.expect(deleting.back().why <= Deletion::Why::kReplaced);
   }
+  promised_by.clear();
+  const uint8_t promises = r.u8();
+  for (uint8_t i = 0; i < promises && r.ok(); ++i) promised_by.push_back({r.u32()});
   main.decode_head(r);
   for (const Deletion& each : deleting) r.expect(find(each.file) != nullptr);
   r.expect(r.remaining() == 0);

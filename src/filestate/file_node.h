@@ -86,6 +86,8 @@ struct FileNode {
   Account account{};  // of who opened it last
   // Somebody has, or had, it open with a promise that outlives this process: its changes are noted.
   bool is_noted = false;
+  // With several workers only: in which of their logs such promises are. It may be none's any more.
+  std::vector<store::WorkerTag> promised_by;
   std::vector<Deletion> deleting;
 
   // With several workers only: what the others have to be told and have not fetched yet. It is part
@@ -137,6 +139,16 @@ struct FileNode {
   }
   bool is_idle() const {
     return streams.empty() && !main.has_opens() && deleting.empty() && outbox.empty();
+  }
+  // An open of `worker` is persistent from now on.
+  void note_promise(store::WorkerTag worker) {
+    is_noted = true;
+    if (!parts) return;
+    const auto has = [this](store::WorkerTag by) {
+      return parts->any_holder([by](store::WorkerTag holder) { return holder == by; });
+    };
+    std::erase_if(promised_by, [&](store::WorkerTag by) { return by == worker || !has(by); });
+    promised_by.push_back(worker);
   }
   // One of them is over. `is_gone`: the name is, too.
   void end(const Deletion& deletion, bool is_gone = true) {

@@ -64,7 +64,8 @@ void FileState::rename_open(OpenToken token, OpenToken as) {
 
 bool FileState::take_over(OpenToken token, OpenToken as, SessionId session, Outcome& out) {
   OpenRecord* open = opens_.find(token);
-  if (!open || !open->disconnected || (open->lease && parts_)) return false;
+  const bool moves = parts_ && store::WorkerTag::of(token.value) != store::WorkerTag::of(as.value);
+  if (!open || !open->disconnected || (open->lease && moves)) return false;
   rename_open(token, as);
   return reconnect(as, session, out);
 }

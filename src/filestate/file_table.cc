@@ -418,7 +418,9 @@ LocksOfOpen FileTable::locks_of(const OpenRef& ref) const {
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
   return impl_->with(ref.file, false, [&](FileNode& node, FileState& state, Outcome&) {
     const bool is_set = state.set_durability(ref.token, durability);
-    if (is_set && durability == Durability::kPersistent) node.is_noted = true;
+    if (is_set && durability == Durability::kPersistent) {
+      node.note_promise(store::WorkerTag::of(ref.token.value));
+    }
     return is_set;
   });
 }

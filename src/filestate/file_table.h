@@ -13,6 +13,7 @@
 #include "filestate/types.h"
 #include "runtime/executor.h"
 #include "runtime/task.h"
+#include "store/worker_tag.h"
 
 namespace braid::store {
 class Group;
@@ -22,6 +23,12 @@ namespace braid::filestate {
 
 struct OpenImage;
 class Sleepers;
+
+// A file of which other workers' clients have persistent opens.
+struct PromisedElsewhere {
+  FileKey file;
+  std::vector<store::WorkerTag> workers;
+};
 
 // Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
 // [MS-FSA] 2.1.4 and 2.1.5 and [MS-SMB2] 3.3.1.4; each file's rules are in FileState.
@@ -255,7 +262,7 @@ class FileTable {
   // that one of two racing claims wins. The oplock or lease is as it was.
   bool reconnect(const OpenRef& ref, SessionId session);
   // The same under the token `as`, also for one that another worker keeps: it is this worker's from
-  // then on. False, too, where there are several, for one with a lease: those belong to a client,
+  // then on. False, too, if another worker keeps it and it has a lease: those belong to a client,
   // and that to a worker.
   bool take_over(const OpenRef& ref, OpenToken as, SessionId session);
   // What has to be written down of an open that is to outlive this process: open_image.h. Nothing
@@ -265,12 +272,18 @@ class FileTable {
   // a persistent open, and in which something has happened since this was last asked. A file
   // stands for its streams. What is in none that was taken is as it was.
   std::vector<FileKey> take_noted();
+  // With a group: the same of persistent opens of other workers' clients, and which of those that
+  // live are to write down what they are now. Of what this worker's own events have changed.
+  std::vector<PromisedElsewhere> take_noted_elsewhere();
+  // Which of the others that live may have persistent opens of the file.
+  std::vector<store::WorkerTag> promised_elsewhere(const FileKey& file) const;
   // Has it again, as a disconnected open; takes from nobody. Opens of one file may be restored in
   // any order; all with one lease as its latest state. Returns as what the file is known from now
   // on. Nothing: somebody has the file open who stands in its way, or this very open, the lease key
   // is of another file, or there is no room for it.
   // With a group: when a worker dies its persistent opens are disconnected, and all others are
-  // closed. One that is there so is taken as it is now, whatever `image` says.
+  // closed. One that is there so is taken as it is now, whatever `image` says. A token of a worker
+  // that does not live holds it for the next life of that, which restores it under its own.
   std::optional<FileKey> restore(const FileKey& file, const OpenImage& image, OpenToken token,
                                  Account account);
   // Of files that are open, as far as it is known elsewhere only, and restored when somebody asks:
@@ -285,13 +298,17 @@ class FileTable {
   // It was not restored after all.
   void drop_lease_key(const LeaseId& lease, const FileKey& file);
   // With a group: closes what earlier lives of this worker had open and nobody has restored by now.
+  // Before expect_kept() is called again nothing of them is kept.
   void drop_kept();
+  void expect_kept();
   // Whether the open is there, and disconnected.
   bool is_disconnected(const OpenRef& ref) const;
 
   // With a group: delivers to the sink what other workers left for this one, of every file. Happens
   // by itself once the group is started.
   void catch_up();
+  // The same of one file.
+  void catch_up(const FileKey& file);
   // With a group: the sink may be told what earlier lives of workers have left to delete. Until
   // then it is kept. Call once.
   void hand_out_orphans();

@@ -29,6 +29,7 @@ void Files::remove(Nodes::iterator node) {
   last_serial = std::max(last_serial, node->second->main.last_break_serial());
   node->second->main.links().clear();
   node->second->is_noted = false;
+  node->second->promised_by.clear();
   Nodes::node_type removed = nodes.extract(node);
   if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
 }

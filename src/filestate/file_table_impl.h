@@ -267,6 +267,10 @@ struct FileTable::Impl {
 
   // FileTable::take_noted() is to have it. With the file's lock held.
   void note(const FileKey& file);
+  // The same of FileTable::take_noted_elsewhere().
+  void note_elsewhere(const FileNode& node);
+  // Of these, the others that live.
+  std::vector<store::WorkerTag> others_of(const std::vector<store::WorkerTag>& workers) const;
   void tell(const FileKey& file, Effects& effects);
   void tell(OrphanedDeletion deletion);
   // Something may be in this file's record for this worker.
@@ -316,7 +320,9 @@ struct FileTable::Impl {
   };
   Guarded<Orphans> orphans;
   Guarded<std::unordered_set<FileKey>> noted;
-  std::atomic<bool> has_noted{};       // there may be some
+  std::atomic<bool> has_noted{};  // there may be some
+  Guarded<std::unordered_map<FileKey, std::vector<store::WorkerTag>>> noted_elsewhere;
+  std::atomic<bool> has_noted_elsewhere{};
   std::atomic<bool> keeps_own = true;  // until drop_kept()
   std::atomic<uint64_t> parts_read{};  // of records, that others had changed
   std::array<Shard, kShards> shards;

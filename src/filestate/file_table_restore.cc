@@ -19,6 +19,24 @@ std::vector<FileKey> FileTable::take_noted() {
   return files;
 }
 
+std::vector<PromisedElsewhere> FileTable::take_noted_elsewhere() {
+  if (!impl_->has_noted_elsewhere.load(std::memory_order_acquire)) return {};
+  auto noted = impl_->noted_elsewhere.lock();
+  impl_->has_noted_elsewhere.store(false, std::memory_order_relaxed);
+  std::vector<PromisedElsewhere> files;
+  for (auto& [file, workers] : *noted) files.push_back({file, std::move(workers)});
+  noted->clear();
+  return files;
+}
+
+std::vector<store::WorkerTag> FileTable::promised_elsewhere(const FileKey& file) const {
+  if (!impl_->group) return {};
+  const FileKey node_of{file.device, file.inode, 0};
+  return impl_->ask(
+      node_of, std::vector<store::WorkerTag>{},
+      [&](const FileNode& node, const FileState&) { return impl_->others_of(node.promised_by); });
+}
+
 std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& image,
                                           OpenToken token, Account account) {
   Effects effects;
@@ -30,7 +48,12 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
     known_as = state.key();
     FileNode& node = *held.node();
     const bool was_bound = image.lease && impl_->keys.file_of(lease_of(image)) == known_as;
-    const auto bind = [&] { return !image.lease || impl_->keys.bind(lease_of(image), known_as); };
+    // The keys are of the clients of this worker, and so is what is held for another's not among
+    // them.
+    const bool is_own = impl_->worker_of(token) == impl_->own_tag();
+    const auto bind = [&] {
+      return !image.lease || !is_own || impl_->keys.bind(lease_of(image), known_as);
+    };
     // Of a worker that has died the record knows more than what is written down: it has not ended.
     const OpenRecord* const kept =
         impl_->group ? state.find_persistent(image.persistent_id) : nullptr;
@@ -49,12 +72,15 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
                  state.restore(image, token, account);
     }
     if (is_there) node.account = account;
-    if (is_there && image.durability == Durability::kPersistent) node.is_noted = true;
-    if (is_there && image.lease && image.delete_on_close) {
+    if (is_there && image.durability == Durability::kPersistent) {
+      node.note_promise(impl_->worker_of(token));
+    }
+    if (is_there && image.lease && image.delete_on_close && is_own) {
       impl_->keys.set_delete_on_close(lease_of(image));
     }
     is_there = held.finish(true, store::Urgency::kOrdinary) && is_there;
-    if (image.lease && !is_there && !was_bound) impl_->keys.unbind(lease_of(image), known_as);
+    if (image.lease && !is_there && !was_bound && is_own)
+      impl_->keys.unbind(lease_of(image), known_as);
   }
   impl_->tell(known_as, effects);
   return is_there ? std::optional(known_as) : std::nullopt;
@@ -77,6 +103,8 @@ void FileTable::drop_lease_key(const LeaseId& lease, const FileKey& file) {
       file, false, [&](FileNode&, const FileState& state) { return state.has_lease(lease); });
   if (!has_lease) impl_->keys.unbind(lease, file);
 }
+
+void FileTable::expect_kept() { impl_->keeps_own = true; }
 
 void FileTable::drop_kept() {
   if (!impl_->group) return;

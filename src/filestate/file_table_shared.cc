@@ -77,8 +77,26 @@ bool HeldFile::write_changes(store::Urgency urgency) {
     return false;
   }
   node.version = record_->version();
+  if (is_changed) impl_.note_elsewhere(node);
   keep_or_forget();
   return true;
+}
+
+std::vector<store::WorkerTag> FileTable::Impl::others_of(
+    const std::vector<store::WorkerTag>& workers) const {
+  std::vector<store::WorkerTag> others;
+  for (const store::WorkerTag each : workers) {
+    if (each != own_tag() && group->is_alive(each)) others.push_back(each);
+  }
+  return others;
+}
+
+void FileTable::Impl::note_elsewhere(const FileNode& node) {
+  if (node.promised_by.empty()) return;
+  auto others = others_of(node.promised_by);
+  if (others.empty()) return;
+  noted_elsewhere.lock()->insert_or_assign(node.main.key(), std::move(others));
+  has_noted_elsewhere.store(true, std::memory_order_release);
 }
 
 void HeldFile::keep_or_forget() {
@@ -264,6 +282,7 @@ void FileTable::Impl::look_at_all() {
 }
 
 void FileTable::catch_up() { impl_->look_at_all(); }
+void FileTable::catch_up(const FileKey& file) { impl_->look(file); }
 
 void FileTable::Impl::tell(OrphanedDeletion deletion) {
   {

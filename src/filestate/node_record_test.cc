@@ -301,11 +301,12 @@ TEST_F(RecordOfAll, IsRefusedWithoutWhatOthersReferTo) {
 
 TEST_F(RecordOfAll, IsRefusedWithAHeadThatDoesNotFitItsParts) {
   // How many names are parts; the last byte of all is whether the file's own stream is to be
-  // deleted, before which stand its serial and the deletion's reason.
+  // deleted, before which stand its serial, in how many workers' logs it is, and the deletion's
+  // reason.
   NodeImage changed = record;
   changed.head[0]++;
   EXPECT_FALSE(is_taken(changed)) << "more names than there are";
-  const size_t reason = record.head.size() - 1 - 8 - 1;
+  const size_t reason = record.head.size() - 1 - 8 - 1 - 1;
   changed = record;
   ASSERT_EQ(changed.head[reason], static_cast<uint8_t>(FileNode::Deletion::Why::kReplaced));
   changed.head[reason]++;

@@ -330,6 +330,49 @@ TEST_F(OpenImagesOfWorkers, WhatIsKeptByOthersStays) {
   EXPECT_EQ(comes_other(), NtStatus::kPending);
 }
 
+// What an event changes of another worker's opens that is to write down, as long as it lives.
+TEST_F(OpenImagesOfWorkers, WhoChangesOneHearsWhoseItIs) {
+  const OpenRequest request = persistent(shared.lease(0, 1, "R"));
+  const std::vector<store::WorkerTag> keeper{shared.workers.groups[0]->own_tag()};
+  ASSERT_EQ(shared.open(1, shared.request(1)).decision.verdict, Verdict::kGo);
+  const auto noted = shared.tables[1]->take_noted_elsewhere();
+  ASSERT_EQ(noted.size(), 1u);
+  EXPECT_EQ(noted[0].file, kFile);
+  EXPECT_EQ(noted[0].workers, keeper);
+  EXPECT_EQ(shared.tables[1]->promised_elsewhere(kFile), keeper);
+  // Who looks changes nothing, and its own opens are no others'.
+  shared.tables[0]->catch_up(kFile);
+  shared.tables[1]->catch_up(kFile);
+  EXPECT_EQ(shared.tables[0]->take_noted(), std::vector{kFile});
+  EXPECT_TRUE(shared.tables[0]->take_noted_elsewhere().empty());
+  EXPECT_TRUE(shared.tables[1]->take_noted_elsewhere().empty());
+  EXPECT_TRUE(shared.tables[0]->promised_elsewhere(kFile).empty());
+  shared.kill(0);
+  EXPECT_TRUE(shared.tables[1]->promised_elsewhere(kFile).empty());
+}
+
+// The first worker of a server that begins has the opens of all others' clients.
+TEST_F(OpenImagesOfWorkers, IsHeldForAWorkerThatHasYetToCome) {
+  OpenRequest request = shared.lease(1, 1, "RWH");
+  request.share_access = 0;
+  ASSERT_EQ(shared.open(1, request).decision.verdict, Verdict::kGo);
+  ASSERT_TRUE(shared.tables[1]->set_durability(ref(request), Durability::kPersistent));
+  const OpenImage image = shared.tables[1]->image_of(ref(request)).value();
+
+  SharedTables later;
+  const auto no_life = store::WorkerTag::make(1, store::WorkerTag::kGenerations - 1);
+  ASSERT_TRUE(later.tables[0]->restore(kFile, image, {no_life.tagged(77)}, kAccount));
+  EXPECT_EQ(later.open(0, later.request(0)).decision.status, NtStatus::kPending);
+  const OpenToken own = later.request(1).token;
+  ASSERT_TRUE(later.tables[1]->restore(kFile, image, own, kAccount));
+  later.tables[1]->drop_kept();
+  EXPECT_EQ(later.open(0, later.request(0)).decision.status, NtStatus::kPending);
+  EXPECT_EQ(letters(later.tables[1]->grant_of({kFile, own}).lease.value().state), "RWH");
+  // Under another token of the same worker, and no other's.
+  EXPECT_FALSE(later.tables[0]->take_over({kFile, own}, later.request(0).token, SessionId{5}));
+  EXPECT_TRUE(later.tables[1]->take_over({kFile, own}, later.request(1).token, SessionId{5}));
+}
+
 // An ordinary open goes as ever.
 TEST_F(OpenImagesOfWorkers, OnlyPersistentOnesAreKept) {
   OpenRequest request = shared.lease(0, 1, "RWH");

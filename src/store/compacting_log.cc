@@ -1,7 +1,5 @@
 #include "store/compacting_log.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cassert>
 
@@ -9,12 +7,6 @@
 
 namespace braid::store {
 namespace {
-
-Result<uint64_t> random_salt() {
-  uint64_t salt = 0;
-  if (::getrandom(&salt, sizeof salt, 0) != sizeof salt) return fail_last_os();
-  return salt;
-}
 
 Result<void> remove_if_there(LogFolder& folder, const std::string& name) {
   const auto removed = folder.remove(name);
@@ -38,11 +30,12 @@ Result<void> remove_unfinished(LogFolder& folder, const LogOwner& owner) {
 }  // namespace
 
 CompactingLog::CompactingLog(LogFolder& folder, const LogOwner& owner, const LogLimits& limits,
-                             const Clock& clock)
+                             const Clock& clock, const std::optional<SipKey>& kin)
     : folder_(folder),
       owner_(owner),
       limits_(limits),
       clock_(clock),
+      kin_(kin),
       name_(log_name(owner)),
       unfinished_name_(name_ + std::string(kLogUnfinishedSuffix)) {
   assert(limits.bytes_max >= (8 << 20) && limits.bytes_max <= kLogFileMax);
@@ -51,8 +44,9 @@ CompactingLog::CompactingLog(LogFolder& folder, const LogOwner& owner, const Log
 Result<std::unique_ptr<CompactingLog>> CompactingLog::create(LogFolder& folder,
                                                              const LogOwner& owner,
                                                              const LogLimits& limits,
-                                                             const Clock& clock) {
-  std::unique_ptr<CompactingLog> log(new CompactingLog(folder, owner, limits, clock));
+                                                             const Clock& clock,
+                                                             const std::optional<SipKey>& kin) {
+  std::unique_ptr<CompactingLog> log(new CompactingLog(folder, owner, limits, clock, kin));
   BRAID_CHECK(remove_unfinished(folder, owner));
   BRAID_TRY(const std::vector<std::string> names, folder.list());
   if (std::ranges::find(names, log->name_) != names.end()) return fail_os(EEXIST);
@@ -124,7 +118,7 @@ Result<void> CompactingLog::compact_piece() {
 }
 
 Result<void> CompactingLog::begin_file() {
-  BRAID_TRY(const uint64_t salt, random_salt());
+  BRAID_TRY(const uint64_t salt, new_salt(kin_));
   BRAID_CHECK(remove_if_there(folder_, unfinished_name_));
   BRAID_TRY(auto file, folder_.create(unfinished_name_));
   compaction_.emplace(Compaction{.writer = LogWriter(std::move(file), {owner_, salt}, limits_.step),

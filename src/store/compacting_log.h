@@ -56,9 +56,10 @@ struct LogChange {
 class CompactingLog {
  public:
   // Begins the log of `owner` in an empty file; older unfinished files of this writer go. EEXIST
-  // when there is one of that epoch. `folder` and `clock` outlive it.
+  // when there is one of that epoch. `folder` and `clock` outlive it. `kin`: of new_salt().
   static Result<std::unique_ptr<CompactingLog>> create(LogFolder& folder, const LogOwner& owner,
-                                                       const LogLimits& limits, const Clock& clock);
+                                                       const LogLimits& limits, const Clock& clock,
+                                                       const std::optional<SipKey>& kin = {});
 
   // Whether `bytes` fit into the file before it has been written anew.
   bool has_room(uint64_t bytes) const { return writer_->end() + bytes <= limits_.bytes_max; }
@@ -87,7 +88,7 @@ class CompactingLog {
   };
 
   CompactingLog(LogFolder& folder, const LogOwner& owner, const LogLimits& limits,
-                const Clock& clock);
+                const Clock& clock, const std::optional<SipKey>& kin);
   Result<void> begin_file();
   Result<void> continue_file();
   Result<void> finish_file();
@@ -98,6 +99,7 @@ class CompactingLog {
   const LogOwner owner_;
   const LogLimits limits_;
   const Clock& clock_;
+  const std::optional<SipKey> kin_;
   const std::string name_;
   const std::string unfinished_name_;
   std::map<std::string, std::string, std::less<>> records_;  // as committed

@@ -55,6 +55,8 @@ class FaultDisk {
   }
   // Other machines reach it, too.
   void share() { is_shared_ = true; }
+  // Every claim() fails so; 0: none.
+  void refuse_claims(int error) { claim_error_ = error; }
   // Writes take a random part of what they are given.
   void cut_writes() { cuts_writes_ = true; }
   bool is_off() const {
@@ -275,6 +277,7 @@ class FaultDisk {
     Result<std::optional<std::unique_ptr<LogFile>>> claim(const std::string& name) override {
       const std::lock_guard lock(disk_.mutex_);
       if (disk_.is_off_) return fail_os(EIO);
+      if (disk_.claim_error_ != 0) return fail_os(disk_.claim_error_);
       if (disk_.is_shared_) return fail_os(EOPNOTSUPP);
       const auto found = disk_.names_.find(name);
       if (found == disk_.names_.end()) return fail_os(ENOENT);
@@ -319,6 +322,8 @@ class FaultDisk {
       disk_.pending_names_.clear();
       return {};
     }
+    // Of one process there is one at a time anyway.
+    Result<std::shared_ptr<const void>> alone() override { return nullptr; }
 
    private:
     bool is_dead() const { return life_ && *life_ != disk_.life_; }
@@ -344,6 +349,7 @@ class FaultDisk {
   int fail_error_ = EIO;
   bool cuts_writes_ = false;
   bool is_shared_ = false;
+  int claim_error_ = 0;
   bool is_off_ = false;
 };
 

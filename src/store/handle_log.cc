@@ -14,8 +14,9 @@ constexpr uint64_t kBatchBytes = 1 << 20;
 
 Result<std::unique_ptr<HandleLog>> HandleLog::create(LogFolder& folder, const LogOwner& owner,
                                                      const LogLimits& limits, WorkerPool& pool,
-                                                     WorkOwner work_owner, const Clock& clock) {
-  BRAID_TRY(auto log, CompactingLog::create(folder, owner, limits, clock));
+                                                     WorkOwner work_owner, const Clock& clock,
+                                                     const std::optional<SipKey>& kin) {
+  BRAID_TRY(auto log, CompactingLog::create(folder, owner, limits, clock, kin));
   return std::unique_ptr<HandleLog>(new HandleLog(std::move(log), limits, pool, work_owner, clock));
 }
 

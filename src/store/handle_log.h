@@ -78,11 +78,13 @@ class HandleLog {
 
   // Begins the log of `owner`, empty. What recover_log() found in older ones is put into it first,
   // then they are removed, and only then does anything change: an erasure leaves no trace for ever,
-  // and an older log would bring the record back. Thread: one that may wait for the disk.
+  // and an older log would bring the record back. `kin`: of new_salt(). Thread: one that may wait
+  // for the disk.
   static Result<std::unique_ptr<HandleLog>> create(LogFolder& folder, const LogOwner& owner,
                                                    const LogLimits& limits, WorkerPool& pool,
                                                    WorkOwner work_owner,
-                                                   const Clock& clock = system_clock());
+                                                   const Clock& clock = system_clock(),
+                                                   const std::optional<SipKey>& kin = {});
   ~HandleLog() { stop(); }
 
   // REQUIRES: a key of 1 to kLogKeyMax bytes, a value of at most kLogValueMax. Records of one key

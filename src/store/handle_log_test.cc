@@ -49,6 +49,7 @@ class GatedFolder final : public LogFolder {
   void refuse_new_files(int error) { refusal_ = error; }
 
   Result<std::vector<std::string>> list() override { return folder_->list(); }
+  Result<std::shared_ptr<const void>> alone() override { return folder_->alone(); }
   Result<std::unique_ptr<LogFile>> open(const std::string& name) override {
     return folder_->open(name);
   }

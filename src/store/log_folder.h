@@ -47,6 +47,10 @@ class LogFolder {
   virtual Result<void> remove(const std::string& name) = 0;
   // What names there are is on the disk. An error as for LogFile::sync().
   virtual Result<void> sync() = 0;
+  // While what is given lives nobody else gets it, in whichever process: one at a time looks whose
+  // logs there are, and begins its own. Waits for whoever is at it. ETIMEDOUT: for too long. An
+  // error of the system where the file system has no such locks.
+  virtual Result<std::shared_ptr<const void>> alone() = 0;
 };
 
 // `folder`: opened for reading; only its owner may read what is made in it (mode 0600), the user of

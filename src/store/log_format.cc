@@ -1,6 +1,7 @@
 #include "store/log_format.h"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <cassert>
 #include <charconv>
@@ -91,6 +92,24 @@ Result<LogHeader> LogHeader::decode(ByteView first, uint32_t& version) {
   header.salt = r.u64();
   return r.finish(header);
 }
+
+namespace {
+
+uint64_t salted(uint64_t half, const SipKey& kin) {
+  Bytes bytes;
+  wire::Writer(bytes).u64(half);
+  return half << 32 | (sip_hash(kin, bytes) & 0xffff'ffff);
+}
+
+}  // namespace
+
+Result<uint64_t> new_salt(const std::optional<SipKey>& kin) {
+  uint64_t salt = 0;
+  if (::getrandom(&salt, sizeof salt, 0) != sizeof salt) return fail_last_os();
+  return kin ? salted(salt >> 32, *kin) : salt;
+}
+
+bool is_kin(uint64_t salt, const SipKey& kin) { return salted(salt >> 32, kin) == salt; }
 
 uint32_t LogHeader::seed() const {
   Bytes bytes;

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/sip_hash.h"
 
 namespace braid::store {
 
@@ -43,7 +44,7 @@ inline constexpr std::string_view kLogUnfinishedSuffix = ".new";
 
 struct LogHeader {
   LogOwner owner;
-  uint64_t salt = 0;  // random: a record of one file is none of another
+  uint64_t salt = 0;  // new_salt(): a record of one file is none of another
 
   void encode(Bytes& out) const;
   // `first`: the first kLogHeaderBytes of the file. kUnsupported: of a newer version, which is
@@ -52,6 +53,11 @@ struct LogHeader {
   // With this begin the checksums of its records.
   uint32_t seed() const;
 };
+
+// A random one. With `kin` who has that, too, can tell by is_kin() whose it is, by the half that
+// follows from the other.
+Result<uint64_t> new_salt(const std::optional<SipKey>& kin);
+bool is_kin(uint64_t salt, const SipKey& kin);
 
 enum class LogOperation : uint8_t { kPut = 1, kErase = 2 };
 

@@ -21,6 +21,7 @@ enum class Topic : uint8_t {
   kClaims,     // smb2: disconnected opens that a client of another worker comes back for
   kDeletions,  // smb2: files that are deleted to make way
   kBinds,      // smb2: connections that another worker's session is to be bound to
+  kPromises,   // smb2: persistent opens of a file in which another worker has changed something
   kCount,
 };
 

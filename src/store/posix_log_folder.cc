@@ -5,7 +5,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <string_view>
+#include <thread>
 
 #include "base/file_system.h"
 #include "runtime/identity.h"
@@ -18,6 +20,10 @@ Result<void> checked(int result) {
   if (result != 0) return fail_last_os();
   return {};
 }
+
+// To read a large log and to find the files of all its opens takes a second or two.
+constexpr std::chrono::seconds kAloneWait{60};
+constexpr std::chrono::milliseconds kAloneLook{5};
 
 // Reading, writing and syncing an open file take no rights. All else is done as the server: the
 // calling thread, one of the pool's, may act as a user still. An error on a reactor.
@@ -138,6 +144,21 @@ class PosixLogFolder final : public LogFolder {
     return checked(::unlinkat(folder_.get(), name.c_str(), 0));
   }
   Result<void> sync() override { return checked(::fsync(folder_.get())); }
+  Result<std::shared_ptr<const void>> alone() override {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
+    auto own = std::make_shared<UniqueFd>(
+        ::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!*own) return fail_last_os();
+    const auto end = std::chrono::steady_clock::now() + kAloneWait;
+    while (::flock(own->get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      if (errno != EWOULDBLOCK) return fail_last_os();
+      if (std::chrono::steady_clock::now() >= end) return fail_os(ETIMEDOUT);
+      std::this_thread::sleep_for(kAloneLook);
+    }
+    return own;
+  }
 
  private:
   Result<UniqueFd> opened(const std::string& name, int flags) {

@@ -125,11 +125,8 @@ OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams"
              "smb2.dosmode": "hidden", "smb2.twrp": "twrp", "smb2.zero-data-ioctl": "onefile",
              "smb2.replay.replay5": "ca_fo"}
 
-# Persistent handles are there with one worker.
-ONE_WORKER = ("smb2.replay.replay5",)
-
 # Tests that look at what their share says of itself run once more on shares of each kind, one at a time, in the ledger
-# as TEST@SHARE; those with persistent handles are there with one worker. The others of these suites want leases that a
+# as TEST@SHARE. The others of these suites want leases that a
 # scale-out share does not give, and some say so and skip.
 KNOW_SCALE_OUT = re.compile(r"smb2\.replay\.replay(-|[3457]\.)")
 KNOW_FAILOVER = re.compile(r"smb2\.(durable-v2-open|replay\.replay)")
@@ -170,14 +167,11 @@ def on_kinds(names, args, ledger):
     """Those that run on other kinds of shares, too, by the names that the ledger has for that."""
     return [] if args.smbd else [
         f"{name}@{kind}" for name in names for kind, knows in SHARE_KINDS.items()
-        if knows.match(name) and (args.workers == 1 or not kind.startswith("ca_"))
-        and ledger.get(name, Row()).setting == "loopback"
+        if knows.match(name) and ledger.get(name, Row()).setting == "loopback"
         and not any(in_suites(name, (suite,)) and own == kind for suite, own in OWN_SHARE.items())]
 
 
 def select(names, args):
-    if args.workers > 1:
-        names = [n for n in names if not in_suites(n, ONE_WORKER)]
     if args.only:
         return [n for n in names if in_suites(n, args.only) and not in_suites(n, args.skip)]
     return [n for n in names if (args.group == "all" or in_suites(n, BASE))
@@ -401,7 +395,7 @@ def start_realm(args, scratch):
 def options(args, scratch, runner, jobs):
     setting, realm = runner.setting, runner.realm
     return servers.Options(
-        shares_for_tests(scratch, setting.name, USER, jobs, args.workers == 1, args.continuous,
+        shares_for_tests(scratch, setting.name, USER, jobs, args.continuous,
                          () if args.smbd else (f'local_access = "{args.local_access}"',)),
         [USER, USER2],
         realm=kdc.REALM if realm else None,
@@ -437,7 +431,7 @@ def main():
     parser.add_argument("--signing", choices=("required", "enabled"), default="required")
     parser.add_argument("--workers", type=int, default=1, help="of braidd")
     parser.add_argument("--continuous", action="store_true",
-                        help="with one worker: the common shares have persistent handles, too")
+                        help="the common shares have persistent handles, too")
     parser.add_argument("--local-access", choices=("none", "notify", "strict"), default="notify",
                         help="of every share of braidd")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")

@@ -26,21 +26,18 @@ CONTINUOUS = ("continuous_availability = true",)
 SCALE_OUT = ("scale_out = true",)
 
 
-def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_persistent=False,
-                     lines=()):
+def shares_for_tests(scratch, folder, user, jobs, all_persistent=False, lines=()):
     """The shares of one server: torture0, windows0 and so on for each job, and those that single
-    tests ask for by name; with `has_persistent` also the ones with persistent handles, which with
-    `all_persistent` the common ones have, too. `lines` of the configuration are in each
-    that has none."""
+    tests ask for by name; with `all_persistent` the common ones have persistent handles, too.
+    `lines` of the configuration are in each that has none."""
     scratch = Below(scratch, folder)
     uid_gid = servers.ids_of(user)
     common = CONTINUOUS if all_persistent else ()
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid),
                             lines=common) for n in range(jobs)]
     # The names that smbtorture knows: of failover shares, without a limit on their leases, and of scale-out ones.
-    kinds = {"so": SCALE_OUT}
-    if has_persistent:
-        kinds |= {"ca_fo": CONTINUOUS, "ca_fo_max_rwh": CONTINUOUS, "ca_so": CONTINUOUS + SCALE_OUT}
+    kinds = {"so": SCALE_OUT, "ca_fo": CONTINUOUS, "ca_fo_max_rwh": CONTINUOUS,
+             "ca_so": CONTINUOUS + SCALE_OUT}
     shares += [servers.Share(name, scratch.directory(name, owner=uid_gid), lines=of_kind)
                for name, of_kind in kinds.items()]
     shares += [servers.Share(f"windows{n}", scratch.directory(f"windows{n}", owner=uid_gid),

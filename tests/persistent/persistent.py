@@ -141,6 +141,47 @@ def kill_worker(server, limit=30):
         time.sleep(0.01)
 
 
+def workers_of(server):
+    return [pid for pid in server.worker_pids() if name_of(pid) == "braidd-worker"]
+
+
+def worker_with(server, client):
+    """The one of several that serves this client: it has the other end of its connection."""
+    port = client.socket.getsockname()[1]
+    inode = None
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for line in table:
+            words = line.split()
+            if words[1].endswith(f":{server.port:04X}") and words[2].endswith(f":{port:04X}"):
+                inode = words[9]
+    assert inode, "no connection"
+    for pid in workers_of(server):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}") == f"socket:[{inode}]":
+                    return pid
+    raise AssertionError("no worker has the connection")
+
+
+def await_worker(server, killed, workers, limit=60):
+    """Returns when it is gone and there is another one in its place."""
+    end = time.monotonic() + limit
+    while True:
+        now = workers_of(server)
+        if killed not in now and len(now) == workers:
+            return
+        assert time.monotonic() < end, "no new worker"
+        time.sleep(0.01)
+
+
+def kill_worker_with(server, client):
+    """Returns when there is another one in its place."""
+    workers = len(workers_of(server))
+    killed = worker_with(server, client)
+    os.kill(killed, signal.SIGKILL)
+    await_worker(server, killed, workers)
+
+
 def is_running(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:

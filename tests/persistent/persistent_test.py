@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import sys
@@ -35,6 +36,8 @@ def number():
 
 
 class Persistent(ServerCase):
+    workers = 1
+
     @classmethod
     def setUpClass(cls):
         if suite.arguments.smbd:
@@ -46,7 +49,7 @@ class Persistent(ServerCase):
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
         shares = [Share("share", cls.root, lines=CONTINUOUS),
                   Share("plain", scratch.directory("plain", owner=ids_of(ALICE)))]
-        return Options(shares, [ALICE, BOB], signing="enabled")
+        return Options(shares, [ALICE, BOB], signing="enabled", workers=cls.workers)
 
     def setUp(self):
         self.server.expects_deaths = True
@@ -289,8 +292,9 @@ class Persistent(ServerCase):
                 if row["path"] == self.name]
         self.assertEqual(int(row["open"], 16), int.from_bytes(before.persistent_id, "little"))
         self.assertEqual(row["durability"], "persistent")
-        log, = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
-        self.assertEqual(row["log"], os.path.basename(log))
+        logs = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
+        self.assertEqual(len(logs), self.workers)
+        self.assertIn(row["log"], [os.path.basename(log) for log in logs])
         self.ctl("open", "close", row["open"])
         self.wait_until_gone()
         self.assertEqual(self.client.status(raw.WRITE, raw.write(before.file, b"x")), "FILE_CLOSED")
@@ -324,6 +328,128 @@ class Persistent(ServerCase):
     def test_log_is_below_the_share(self):
         logs = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
         self.assertEqual(len(logs), 1, logs)
+
+
+class OfSeveralWorkers(Persistent):
+    """The same with four workers, of which the one with the client is killed."""
+
+    workers = 4
+    for name in ("test_log_is_below_the_share",):
+        locals()[name] = None
+    del name
+
+    def kill(self):
+        p.kill_worker_with(self.server, self.client)
+        self.client = self.connect()
+
+    def of_another_worker(self, than=None):
+        """A client that another worker serves."""
+        than = p.worker_with(self.server, than or self.client)
+        for _ in range(100):
+            other = self.connect(guid=number())
+            if p.worker_with(self.server, other) != than:
+                return other
+            other.close()
+        raise AssertionError("all clients are one worker's")
+
+    def test_nobody_gets_in_between(self):
+        other = self.of_another_worker()
+        guid = number()
+        before = self.opened(guid, lease=KEY, share=0)
+        self.assertEqual(self.client.lock(before.file, 5), "SUCCESS")
+        # Without a handle to wait for he hears it at once.
+        unleased = number()
+        second = self.client.open(self.name + "2", unleased, share=0)
+        self.assertEqual((second.status, second.flags), ("SUCCESS", p.PERSISTENT))
+        killed = p.worker_with(self.server, self.client)
+        os.kill(killed, signal.SIGKILL)
+        seen = set()
+        end = time.monotonic() + 60
+        while len(p.workers_of(self.server)) < self.workers or killed in p.workers_of(self.server):
+            seen.add(other.plain_open(self.name + "2").status)
+            self.assertLess(time.monotonic(), end)
+        self.client = self.connect()
+        seen.add(other.plain_open(self.name + "2").status)
+        self.assertLessEqual(seen, {NOT_AVAILABLE, "SHARING_VIOLATION"})
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertEqual(self.client.reconnect(self.name + "2", second, unleased).status, "SUCCESS")
+        self.assertEqual(other.plain_open(self.name + "2").status, "SHARING_VIOLATION")
+
+    def test_other_workers_serve_meanwhile(self):
+        other = self.of_another_worker()
+        self.opened(number(), lease=KEY)
+        kept = other.open(self.name + "2", number(), lease=OTHER_KEY)
+        self.assertEqual((kept.status, kept.flags), ("SUCCESS", p.PERSISTENT))
+        killed = p.worker_with(self.server, self.client)
+        os.kill(killed, signal.SIGKILL)
+        for i in range(20):
+            written = other.status(raw.WRITE, raw.write(kept.file, b"%d" % i))
+            self.assertEqual(written, "SUCCESS")
+        self.assertEqual(other.close_file(kept.file), "SUCCESS")
+
+    # What a client of one worker takes from one of another is on the disk before the first is told,
+    # and all of them are killed at once.
+    def test_lease_that_another_worker_took_stays_so(self):
+        other = self.of_another_worker()
+        guid = number()
+        before = self.opened(guid, lease=KEY, state=p.READ)
+        plain = other.plain_open(self.name)
+        self.assertEqual(plain.status, "SUCCESS")
+        self.assertEqual(other.status(raw.WRITE, raw.write(plain.file, b"x")), "SUCCESS")
+        kill_all(self.server)
+        start_again(self.server, self.scratch)
+        self.client = self.connect()
+        again = self.back(before, guid, lease=KEY, state=p.READ)
+        self.assertEqual(again.lease, 0)
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+
+    def test_new_name_by_another_worker_is_kept(self):
+        other = self.of_another_worker()
+        guid = number()
+        before = self.opened(guid, lease=KEY, state=p.READ)
+        mover = other.plain_open(self.name)
+        self.assertEqual(mover.status, "SUCCESS")
+        name = (self.name + "2").encode("utf-16-le")
+        self.assertEqual(other.status(raw.SET_INFO, raw.set_info(
+            mover.file, struct.pack("<QQI", 0, 0, len(name)) + name, kind=10)), "SUCCESS")
+        kill_all(self.server)
+        start_again(self.server, self.scratch)
+        self.client = self.connect()
+        self.name += "2"
+        again = self.back(before, guid, lease=KEY, state=p.READ)
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+
+    def test_another_number_of_workers_has_them_too(self):
+        clients = [(number(), number()) for _ in range(8)]
+        names = [f"{self.name}{i}" for i in range(len(clients))]
+        opened = []
+        for name, (client, guid) in zip(names, clients):
+            at = self.connect(guid=client)
+            opened.append(at.open(name, guid, share=0))
+            self.assertEqual((opened[-1].status, opened[-1].flags), ("SUCCESS", p.PERSISTENT))
+            self.assertEqual(at.lock(opened[-1].file, 5), "SUCCESS")
+        config = pathlib.Path(self.server.config)
+        text = config.read_text(encoding="utf-8")
+        self.assertIn("workers = 4", text)
+        try:
+            for workers in (2, 3, 1, 4):
+                kill_all(self.server)
+                config.write_text(text.replace("workers = 4", f"workers = {workers}"),
+                                  encoding="utf-8")
+                start_again(self.server, self.scratch)
+                stranger = self.connect(guid=number())
+                for name in names:
+                    self.assertEqual(stranger.plain_open(name).status, NOT_AVAILABLE, workers)
+        finally:
+            config.write_text(text, encoding="utf-8")
+        for name, before, (client, guid) in zip(names, opened, clients):
+            at = self.connect(guid=client)
+            again = at.reconnect(name, before, guid)
+            self.assertEqual((again.status, again.persistent_id), ("SUCCESS", before.persistent_id))
+            self.assertEqual(at.lock(again.file, 5), LOCK_NOT_GRANTED)
+            self.assertEqual(at.close_file(again.file), "SUCCESS")
 
 
 class AcrossServers(Persistent):

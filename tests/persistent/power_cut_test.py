@@ -11,6 +11,7 @@ the name, and what was closed or deleted.
 import argparse
 import os
 import random
+import signal
 import struct
 import sys
 import threading
@@ -72,7 +73,7 @@ class Test:
         self.root = scratch.directory("share", owner=ids_of(ALICE))
         self.options = Options([Share("share", self.root,
                                       lines=("continuous_availability = true",))], [ALICE],
-                               signing="enabled")
+                               signing="enabled", workers=args.workers)
         self.server = servers.start(args, scratch, self.options)
         self.guid = self.random.randbytes(16)
         self.opens = []
@@ -234,7 +235,13 @@ class Test:
         """From one server to the next."""
         self.connect()
         self.check()
-        killer = threading.Timer(self.random.uniform(0, 0.06), kill_all, [self.server])
+        # With several workers every other time only the client's own.
+        victim = (p.worker_with(self.server, self.client)
+                  if self.options.workers > 1 and self.random.random() < 0.5 else None)
+        self.server.expects_deaths = True
+        killer = threading.Timer(self.random.uniform(0, 0.06),
+                                 *((os.kill, [victim, signal.SIGKILL]) if victim else
+                                   (kill_all, [self.server])))
         killer.start()
         try:
             while True:
@@ -245,13 +252,17 @@ class Test:
         self.client.close()
         if self.other:
             self.other.close()
-        start_again(self.server, self.scratch)
+        if victim:
+            p.await_worker(self.server, victim, self.options.workers)
+        else:
+            start_again(self.server, self.scratch)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     servers.add_arguments(parser)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)

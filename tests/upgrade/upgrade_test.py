@@ -67,11 +67,11 @@ class Upgraded(unittest.TestCase):
         self.kept = self.scratch.directory("kept", owner=ids_of(ALICE))
         self.unwatched = self.scratch.directory("unwatched", owner=ids_of(ALICE))
         shares = [Share("share", self.root),
-                  Share("unwatched", self.unwatched, lines=('local_access = "none"',))]
+                  Share("unwatched", self.unwatched, lines=('local_access = "none"',)),
+                  Share("kept", self.kept, lines=CONTINUOUS)]
         self.strict = self.scratch.directory("strict", owner=ids_of(ALICE))
         if self.workers == 1:
-            shares += [Share("kept", self.kept, lines=CONTINUOUS),
-                       Share("strict", self.strict, lines=STRICT)]
+            shares.append(Share("strict", self.strict, lines=STRICT))
         self.options = Options(shares, [ALICE, BOB], signing="enabled", workers=self.workers)
         arguments = argparse.Namespace(**vars(suite.arguments))
         arguments.braidd = self.program
@@ -353,6 +353,8 @@ class HandedOver(Upgraded):
     def test_restart_takes_what_waits_for_it(self):
         guid = number()
         opened = self.opened(self.connect(), guid, lease=KEY)
+        kept_guid = number()
+        kept = self.opened(self.connect(share="kept"), kept_guid, flags=p.PERSISTENT)
         old_port = self.server.port
         with socket.socket() as probe:
             probe.bind(("127.0.0.2", 0))
@@ -361,7 +363,7 @@ class HandedOver(Upgraded):
         self.set_key("workers", "3" if self.workers == 1 else "1")
         if self.workers == 1:  # which they take
             text = self.config.read_text(encoding="utf-8")
-            for line in (*CONTINUOUS, *STRICT):
+            for line in STRICT:
                 self.assertIn(line + "\n", text)
                 text = text.replace(line + "\n", "")
             self.config.write_text(text, encoding="utf-8")
@@ -370,6 +372,7 @@ class HandedOver(Upgraded):
         client = self.connect()
         self.assertEqual(self.server.port, old_port)
         self.back(client, opened, guid, lease=KEY)
+        self.back(self.connect(share="kept"), kept, kept_guid, flags=p.PERSISTENT)
         Peer("127.0.0.2", port).close()
         self.set_key("listen", '["127.0.0.1:0"]')
         self.set_key("workers", f"{self.workers}")
@@ -683,10 +686,10 @@ class GoesOn(Upgraded):
             self.write(client, plain.file, b"%d" % i, i)
         # It is persistent still: a dead worker costs a connection.
         self.server.expects_deaths = True
-        victim, = self.workers_now()
+        victim = p.worker_with(self.server, client)
         os.kill(victim, 9)
         self.assertTrue(client.is_closed_within(20))
-        self.wait_for(lambda: self.workers_now() not in ([], [victim]), "another")
+        p.await_worker(self.server, victim, self.workers)
         client = self.stay(share="kept")
         again = self.back(client, kept, guid, flags=p.PERSISTENT, lease=KEY)
         self.assertEqual(again.lease, RWH)
@@ -724,12 +727,10 @@ class GoesOn(Upgraded):
 
 class HandedOverByFour(HandedOver):
     workers = 4
-    test_persistent_open_comes_by_its_log = None  # takes one worker
 
 
 class GoesOnByFour(GoesOn):
     workers = 4
-    test_persistent_opens = None  # takes one worker
     test_waits = None  # with several they cost their connection
     test_what_fails_late_changes_nothing = None  # twenty seconds, of which one is as good
     test_what_the_kernel_guards = None

@@ -29,6 +29,7 @@
 #include "smb2/persistent/handles_folder.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/shares/share.h"
+#include "smb2/workers/other_workers.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::bench {
@@ -108,12 +109,8 @@ Result<smb2::PersistentOpen> make_open(const smb2::Share& share, size_t number,
 
 Task<void> write_log(const smb2::Share& share, store::LogFolder& folder, size_t opens,
                      WorkerPool& pool, Result<void>& done) {
-  auto begun = co_await smb2::HandleJournal::begin({.folder = folder,
-                                                    .share = smb2::share_id(share),
-                                                    .server = {},
-                                                    .worker = 0,
-                                                    .has_ended = [](const auto&) { return true; }},
-                                                   {}, pool, {});
+  auto begun = co_await smb2::HandleJournal::begin(
+      {.folder = folder, .share = smb2::share_id(share), .server = {}, .worker = 0}, {}, pool, {});
   if (!begun.failure.empty()) {
     done = fail_os(EIO);
     co_return;
@@ -169,11 +166,13 @@ std::expected<bool, std::string> recover(const RecoveryOptions& options) {
   smb2::FileIdSource file_ids;
   file_ids.start_at(options.opens + 1);
   smb2::FdBudget fds(kDescriptors);
+  smb2::OtherWorkers none(nullptr);
   smb2::PersistentHandles handles({.clock = system_clock(),
                                    .file_table = file_table,
                                    .open_table = open_table,
                                    .file_ids = file_ids,
-                                   .fds = fds});
+                                   .fds = fds},
+                                  none);
   smb2::ShareEntry entry(configured(options.folder), nullptr);
   auto share = entry.connect({});
   if (!share) return std::unexpected("the folder is no share");

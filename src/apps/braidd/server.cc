@@ -523,14 +523,17 @@ class SmbWorkerServer final : public WorkerServer {
   // Before the shares are served, so the disks of those with persistent handles are waited for.
   // Those that are open already keep their logs.
   void recover_handles(const smb2::ShareTable& shares) {
+    bool have_all_begun = true;
     for (const auto& entry : shares.all()) {
       if (!entry->configured().continuous_availability) continue;
       const auto begun = recover_handles(*entry);
       if (begun) continue;
+      have_all_begun = false;
       log::error(
           "share '{}' is absent until the configuration is read again: persistent handles: {}",
           entry->name(), log::Whole{begun.error()});
     }
+    engine_->files.persistent->end_recovery(have_all_begun);
     engine_->files.arm_scavenger();
   }
   std::expected<void, std::string> recover_handles(smb2::ShareEntry& entry) {
@@ -549,6 +552,11 @@ class SmbWorkerServer final : public WorkerServer {
                                          folder.error().message(), what_to_do));
     }
     smb2::PersistentHandles::Server server{.id = {}, .worker = static_cast<uint32_t>(place_.index)};
+    if (machine_) {
+      server.worker_of = [workers = machine_->size()](const ClientGuid& client) {
+        return worker_of(client, workers);
+      };
+    }
     server.id.bytes = engine_->server_guid().bytes;
     return engine_->files.persistent->begin(*share, std::move(*folder), server);
   }

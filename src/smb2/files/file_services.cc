@@ -43,7 +43,8 @@ FileServices::FileServices(const Parts& parts)
                                                                   .file_table = file_table,
                                                                   .open_table = open_table,
                                                                   .file_ids = file_ids,
-                                                                  .fds = fds})),
+                                                                  .fds = fds},
+                                                     parts.workers)),
       local_guarding(std::make_unique<LocalGuarding>(
           file_table, clock, parts.descriptors_max / kOfGuardsInDescriptors)),
       local_watching(std::make_unique<LocalWatching>(file_table, parts.is_worker)),

@@ -206,6 +206,11 @@ Task<void> OpenClaims::offer(Question question) {
       co_return questions_.answer(question, bytes_of(refused));
     }
     open = std::move(*claimed);
+    // This worker's log has it, as it has all of its own clients' and of nobody else.
+    if (open && FileServices::is_recorded(*open)) {
+      keep(std::move(*open));
+      open.reset();
+    }
   }
   const int descriptor = open ? descriptor_of(*open) : -1;
   if (descriptor < 0) {

@@ -34,48 +34,104 @@ struct OldLogs {
 constexpr std::string_view kServedElsewhere =
     ": another server serves this folder now; end that one, or take the share out of one of the "
     "two configurations";
+constexpr std::string_view kNobodyCanTell =
+    ": another server's, and on this file system nobody can tell whether that has ended; if it "
+    "has, remove this file, and with it what that has promised";
+constexpr std::string_view kNobodyCanTellOfWorkers =
+    ": on this file system nobody can tell whether the worker that wrote it has ended; give "
+    "workers = 1 in [server], or take another file system";
 
-// Whether it is to be read. An error: whoever wrote it serves the folder now.
-std::expected<bool, std::string> is_to_be_read(const HandleJournal::Where& where,
-                                               const std::string& name,
-                                               const store::LogOwner& owner, OldLogs& old,
-                                               std::vector<std::string>& complaints) {
-  const bool is_own = owner.server == where.server;
-  if (is_own && !where.has_ended(owner)) return false;
-  auto claim = where.folder.claim(name);
-  while (claim && !*claim && where.wait_for_owner && where.wait_for_owner()) {
-    claim = where.folder.claim(name);
-  }
-  if (!claim) {
-    if (claim.error().is_os(ENOENT)) return false;
-    if (is_own) return true;
-    complaints.push_back(
-        claim.error().is_os(EOPNOTSUPP)
-            ? name +
-                  ": another server's, and on this file system nobody can tell whether that has "
-                  "ended; what it has promised is not kept"
-            : fmt::format("{}: another server's: {}; what that has promised is not kept", name,
-                          claim.error().message()));
-    return false;
-  }
-  // With the id of this server, too: it may have a copy of its state_dir.
-  if (!*claim) return std::unexpected(name + std::string(kServedElsewhere));
-  old.claims.push_back(std::move(**claim));
-  if (!is_own) old.taken_over.push_back(name);
-  return true;
+// Who wrote a log that lies there.
+enum class Writer : uint8_t {
+  kEnded,
+  kPeer,  // another worker of this server, which lives
+  kNone,  // it is not there any more
+};
+
+struct LookedAt {
+  Writer writer = Writer::kNone;
+  std::unique_ptr<store::LogFile> claim;  // of one that has ended, where there are such locks
+};
+
+bool is_of_peer(const HandleJournal::Where& where, const std::string& name,
+                const store::LogOwner& owner) {
+  if (!where.workers || owner.server != where.server || owner.worker == where.worker) return false;
+  const auto file = where.folder.open(name);
+  if (!file) return false;
+  Bytes first(store::kLogHeaderBytes);
+  const auto got = (*file)->read(0, first);
+  if (!got || *got != first.size()) return false;
+  uint32_t version = 0;
+  const auto header = store::LogHeader::decode(first, version);
+  return header && store::is_kin(header->salt, where.workers->kin);
 }
 
-// Two servers that begin at the same time have not seen each other's logs. Each looks again when
-// its own is there, so that one of them does at least.
+// An error: whoever wrote it serves the folder now, or may.
+std::expected<LookedAt, std::string> look_at_writer(const HandleJournal::Where& where,
+                                                    const std::string& name,
+                                                    const store::LogOwner& owner) {
+  const bool is_own = owner.server == where.server;
+  auto claim = where.folder.claim(name);
+  while (claim && !*claim) {
+    if (is_of_peer(where, name, owner)) return LookedAt{Writer::kPeer, nullptr};
+    if (!where.wait_for_owner || !where.wait_for_owner()) break;
+    claim = where.folder.claim(name);
+  }
+  if (claim && *claim) return LookedAt{Writer::kEnded, std::move(**claim)};
+  if (claim) {
+    // With the id of this server, too: it may have a copy of its state_dir.
+    return std::unexpected(name + std::string(kServedElsewhere));
+  }
+  if (claim.error().is_os(ENOENT)) return LookedAt{};
+  if (!claim.error().is_os(EOPNOTSUPP)) {
+    return std::unexpected(fmt::format("{}: {}; whether its server has ended is not known", name,
+                                       claim.error().message()));
+  }
+  if (!is_own) return std::unexpected(name + std::string(kNobodyCanTell));
+  // One process of a server is this worker at any time, so what it began before has ended.
+  if (!where.workers || owner.worker == where.worker) return LookedAt{Writer::kEnded, nullptr};
+  return std::unexpected(name + std::string(kNobodyCanTellOfWorkers));
+}
+
+struct Candidate {
+  std::string name;
+  store::LogOwner owner;
+  std::unique_ptr<store::LogFile> claim;
+};
+
+// The logs to be read, the oldest first.
+std::expected<std::vector<Candidate>, std::string> find_ended(const HandleJournal::Where& where,
+                                                              const OldLogs& old) {
+  std::vector<Candidate> ended;
+  bool is_first = true;
+  for (const std::string& name : old.seen) {
+    const auto owner = store::parse_log_name(name);
+    if (!owner) continue;
+    auto looked = look_at_writer(where, name, *owner);
+    if (!looked) return std::unexpected(looked.error());
+    if (looked->writer == Writer::kPeer) is_first = false;
+    if (looked->writer == Writer::kEnded) {
+      ended.push_back({name, *owner, std::move(looked->claim)});
+    }
+  }
+  if (!is_first) {
+    std::erase_if(ended, [&](const Candidate& each) {
+      return each.owner.server != where.server || each.owner.worker != where.worker;
+    });
+  }
+  return ended;
+}
+
+// Two servers that begin at the same time have not seen each other's logs, where there is no
+// LogFolder::alone(). Each looks again when its own is there, so that one of them does at least.
 std::expected<void, std::string> check_alone(const HandleJournal::Where& where, const OldLogs& old,
-                                             const std::string& own) {
+                                             const std::vector<std::string>& own) {
   const auto listing = store::list_logs(where.folder);
   if (!listing) return std::unexpected("the handle logs: " + listing.error().message());
   for (const std::string& name : listing->logs) {
-    const auto is_known = std::ranges::find(old.seen, name) != old.seen.end();
-    const auto owner = store::parse_log_name(name);
-    if (name == own || is_known || !owner) continue;
-    if (owner->server == where.server && !where.has_ended(*owner)) continue;
+    const auto is_known = std::ranges::find(old.seen, name) != old.seen.end() ||
+                          std::ranges::find(own, name) != own.end();
+    if (is_known || !store::parse_log_name(name)) continue;
     return std::unexpected(name + std::string(kServedElsewhere));
   }
   return {};
@@ -93,12 +149,11 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
     complaints.push_back(name + ": no handle log");
   }
   old.seen = listing->logs;
-  for (const std::string& name : listing->logs) {
-    const auto owner = store::parse_log_name(name);
-    if (!owner) continue;
-    const auto is_read = is_to_be_read(where, name, *owner, old, complaints);
-    if (!is_read) return std::unexpected(is_read.error());
-    if (!*is_read) continue;
+  auto ended = find_ended(where, old);
+  if (!ended) return std::unexpected(ended.error());
+  for (Candidate& each : *ended) {
+    const std::string& name = each.name;
+    if (each.claim) old.claims.push_back(std::move(each.claim));
     store::RecoveredLog log = store::recover_log(where.folder, name, where.share);
     if (log.condition == LogCondition::kMissing) continue;  // nobody's any more
     std::string complaint = log.complaint(name);
@@ -117,6 +172,7 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
     }
     if (!complaint.empty()) complaints.push_back(std::move(complaint));
     if (!log.is_usable()) continue;
+    if (each.owner.server != where.server) old.taken_over.push_back(name);
     // The oldest comes first.
     if (old.records.empty()) {
       old.records = std::move(log.records);
@@ -223,35 +279,59 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
     begun.failure = std::move(opens.error());
     co_return std::move(begun);
   }
-  begun.opens = std::move(*opens);
+  for (FoundOpen& open : *opens) {
+    const bool is_own =
+        !where.workers || where.workers->worker_of(open.client_guid) == where.worker;
+    (is_own ? begun.opens : begun.of_others).push_back(std::move(open));
+  }
   begun.records = std::move(old->records);
   begun.taken_over = std::move(old->taken_over);
 
-  const store::LogOwner owner{.share = where.share,
-                              .server = where.server,
-                              .worker = where.worker,
-                              .epoch = old->next_epoch};
-  auto log = store::HandleLog::create(where.folder, owner, limits, pool, work_owner, clock);
-  if (!log) {
-    fails(store::log_name(owner), log.error().message());
-    co_return std::move(begun);
-  }
-  begun.journal.reset(new HandleJournal(std::move(*log), limits));
-  // All at once, so that they share their commits.
+  // Of this worker, and of those that are to find something.
+  std::map<size_t, std::unique_ptr<HandleJournal>> journals;
+  std::vector<std::string> names;
   Tickets all;
-  for (const FoundOpen& open : begun.opens) {
-    for (auto& ticket :
-         begun.journal->put(open, as_bytes(open.record), store::Urgency::kMustNotFail)) {
+  const auto journal_of = [&](size_t worker) -> HandleJournal* {
+    auto& journal = journals[worker];
+    if (journal) return journal.get();
+    const store::LogOwner owner{.share = where.share,
+                                .server = where.server,
+                                .worker = static_cast<uint32_t>(worker),
+                                .epoch = old->next_epoch};
+    auto log =
+        store::HandleLog::create(where.folder, owner, limits, pool, work_owner, clock,
+                                 where.workers ? std::optional(where.workers->kin) : std::nullopt);
+    if (!log) {
+      fails(store::log_name(owner), log.error().message());
+      return nullptr;
+    }
+    journal.reset(new HandleJournal(std::move(*log), limits));
+    names.push_back(journal->name());
+    return journal.get();
+  };
+  // All at once, so that they share their commits.
+  const auto write = [&](const FoundOpen& open, size_t worker) {
+    HandleJournal* const journal = journal_of(worker);
+    if (!journal) return false;
+    for (auto& ticket : journal->put(open, as_bytes(open.record), store::Urgency::kMustNotFail)) {
       if (all.empty() || all.back() != ticket) all.push_back(std::move(ticket));
     }
+    return true;
+  };
+  bool is_made = journal_of(where.worker) != nullptr;
+  for (size_t i = 0; is_made && i < begun.opens.size(); ++i) {
+    is_made = write(begun.opens[i], where.worker);
   }
-  if (where.meanwhile) where.meanwhile(begun.opens);
-  if (const auto alone = check_alone(where, *old, begun.journal->name()); !alone) {
-    begun.failure = alone.error();
+  for (size_t i = 0; is_made && i < begun.of_others.size(); ++i) {
+    is_made = write(begun.of_others[i], where.workers->worker_of(begun.of_others[i].client_guid));
+  }
+  if (is_made && where.meanwhile) where.meanwhile(begun.opens);
+  if (is_made) {
+    if (const auto alone = check_alone(where, *old, names); !alone) begun.failure = alone.error();
   }
   for (const auto& ticket : all) {
     const auto done = co_await ticket.committed(seat);
-    if (!done) fails(begun.journal->name(), done.error().message());
+    if (!done) fails(names.front(), done.error().message());
   }
   co_await seat.schedule();
   bool is_needed = false;
@@ -265,8 +345,11 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
   }
   // What the old ones have must not be found here as well, when it is not true any more.
   if (!begun.failure.empty() && !is_needed) {
-    (void)store::remove_log(where.folder, begun.journal->name());
+    for (const std::string& name : names) (void)store::remove_log(where.folder, name);
   }
+  begun.journal = std::move(journals[where.worker]);
+  journals.erase(where.worker);
+  for (auto& [worker, journal] : journals) begun.parcels.push_back(std::move(journal));
   co_return std::move(begun);
 }
 

@@ -37,14 +37,17 @@ class HandleJournal {
   struct FoundOpen : PersistentOpen {
     std::string_view record;
   };
+  // Of a server with several workers.
+  struct Workers {
+    SipKey kin;  // that all of them know, and nobody else: store::new_salt()
+    std::function<size_t(const ClientGuid&)> worker_of;  // whose its clients are
+  };
   struct Where {
     store::LogFolder& folder;  // outlives it
     store::ShareId share;
     store::ServerId server;
     uint32_t worker = 0;
-    // Whether the writer of such a log of this server has ended. This worker's earlier lives have.
-    // Of it, too, and of another server's, LogFolder::claim() tells, where it can.
-    std::function<bool(const store::LogOwner&)> has_ended;
+    std::optional<Workers> workers{};  // nothing: it is the only one
     // Called, if it is there, with what was found while that is being written.
     std::function<void(std::vector<FoundOpen>&)> meanwhile{};
     // Called before a log that somebody else has is asked for again: of a server that was killed a
@@ -54,7 +57,13 @@ class HandleJournal {
 
   struct Begun;
   // Reads the logs of writers that have ended, begins one with what they had, and removes them.
-  // Continues on the pool.
+  // Whether one has ended LogFolder::claim() tells. Continues on the pool.
+  //
+  // Each worker writes what its own clients have open. The first that comes finds none of another
+  // that lives: it reads all logs, however many workers wrote them, and writes a log for each of
+  // the others that is to have something, which that reads as one of its own earlier lives when it
+  // comes. Who comes later reads its own logs only. REQUIRES, with several: the caller has
+  // LogFolder::alone().
   static Task<Begun> begin(Where where, store::LogLimits limits, WorkerPool& pool,
                            WorkOwner work_owner, const Clock& clock = system_clock());
 
@@ -127,7 +136,10 @@ struct HandleJournal::Begun {
   // comes now could be. Empty: all is well.
   std::string failure;
   std::unique_ptr<HandleJournal> journal;  // maybe also with a failure
-  std::vector<FoundOpen> opens;            // what was found, in the order of their FileIds
+  // The logs for others, which read them once these ended.
+  std::vector<std::unique_ptr<HandleJournal>> parcels;
+  std::vector<FoundOpen> opens;         // what was found, in the order of their FileIds
+  std::vector<FoundOpen> of_others;     // the same, of other workers' clients
   std::vector<std::string> complaints;  // what could not be read: lines for the log of the server
   std::vector<std::string> taken_over;  // the logs of other servers that were read
 };

@@ -20,13 +20,28 @@ class HandleJournalTest : public testing::Test {
   static constexpr store::ShareId kShareId{{1}};
   static constexpr store::ServerId kServer{{2}};
 
-  // The next life of the server, or another worker; `living` of its workers have not ended.
-  HandleJournal::Begun begin(uint32_t worker = 0, std::vector<uint32_t> living = {},
-                             const store::LogLimits& limits = {}) {
+  // The next life of the server, or of one of its workers.
+  HandleJournal::Begun begin(uint32_t worker = 0, const store::LogLimits& limits = {}) {
     HandleJournal::Begun begun;
-    scope_.spawn(begin_into(begun, worker, std::move(living), limits));
+    scope_.spawn(begin_into(begun, worker, limits));
     scope_.wait();
     return begun;
+  }
+  // From now on it has so many workers; the clients are theirs by the first byte of their GUIDs.
+  void set_workers(size_t count, uint8_t kin) {
+    workers_ = HandleJournal::Workers{.kin = {kin}, .worker_of = [count](const ClientGuid& client) {
+                                        return client.bytes[0] % count;
+                                      }};
+  }
+  static PersistentOpen open_of_client(uint8_t client, uint64_t id) {
+    PersistentOpen open = leased_open(id, Caching::kReadWriteHandle);
+    open.client_guid.bytes[0] = client;
+    return open;
+  }
+  static std::vector<uint64_t> ids_of_others(const HandleJournal::Begun& begun) {
+    std::vector<uint64_t> all;
+    for (const auto& open : begun.of_others) all.push_back(open.file_id.persistent);
+    return all;
   }
   Result<void> put(HandleJournal& journal, const PersistentOpen& open) {
     return wait(journal.put(open, store::Urgency::kOrdinary).value());
@@ -70,18 +85,15 @@ class HandleJournalTest : public testing::Test {
   WorkerPool waiter_pool_{1};
   WorkerPool::Seat waiter_{waiter_pool_, {}};
   TaskScope scope_;
+  std::optional<HandleJournal::Workers> workers_;
 
  private:
-  Task<void> begin_into(HandleJournal::Begun& begun, uint32_t worker, std::vector<uint32_t> living,
-                        store::LogLimits limits) {
-    const auto has_ended = [living](const store::LogOwner& owner) {
-      return std::ranges::find(living, owner.worker) == living.end();
-    };
+  Task<void> begin_into(HandleJournal::Begun& begun, uint32_t worker, store::LogLimits limits) {
     begun = co_await HandleJournal::begin({.folder = *folder_,
                                            .share = kShareId,
                                            .server = server_,
                                            .worker = worker,
-                                           .has_ended = has_ended,
+                                           .workers = workers_,
                                            .wait_for_owner = wait_for_owner_},
                                           limits, pool_, {}, clock_);
   }
@@ -157,7 +169,7 @@ TEST_F(HandleJournalTest, LogOfAServerThatIsStillDyingIsWaitedFor) {
   EXPECT_EQ(ids(next), std::vector<uint64_t>{1});
 }
 
-TEST_F(HandleJournalTest, WhereNobodyCanTellWhetherAnotherServerHasEndedItsLogIsLeftAlone) {
+TEST_F(HandleJournalTest, WhereNobodyCanTellWhetherAnotherServerHasEndedTheFolderIsNotServed) {
   auto first = begin();
   EXPECT_TRUE(put(*first.journal, plain_open(1)));
   const std::string log = first.journal->name();
@@ -165,15 +177,28 @@ TEST_F(HandleJournalTest, WhereNobodyCanTellWhetherAnotherServerHasEndedItsLogIs
   disk_.share();
   server_ = {{3}};
   const auto next = begin();
-  EXPECT_EQ(next.failure, "");
+  EXPECT_EQ(next.failure, log +
+                              ": another server's, and on this file system nobody can tell whether "
+                              "that has ended; if it has, remove this file, and with it what that "
+                              "has promised");
   EXPECT_TRUE(next.opens.empty());
-  ASSERT_EQ(next.complaints.size(), 1u);
-  EXPECT_EQ(next.complaints[0],
-            log +
-                ": another server's, and on this file system nobody can tell whether that has "
-                "ended; what it has promised is not kept");
-  EXPECT_EQ(logs().size(), 2u);
+  EXPECT_FALSE(next.journal);
+  EXPECT_EQ(logs(), std::vector{log});
   server_ = kServer;
+  EXPECT_EQ(ids(begin()), std::vector<uint64_t>{1});
+}
+
+TEST_F(HandleJournalTest, LogThatCannotBeClaimedIsNamed) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  const std::string log = first.journal->name();
+  crash(first);
+  disk_.refuse_claims(EPERM);
+  const auto next = begin();
+  EXPECT_EQ(next.failure,
+            log + ": Operation not permitted; whether its server has ended is not known");
+  EXPECT_FALSE(next.journal);
+  disk_.refuse_claims(0);
   EXPECT_EQ(ids(begin()), std::vector<uint64_t>{1});
 }
 
@@ -226,7 +251,7 @@ TEST_F(HandleJournalTest, LeaseThatIsNotThereIsPutAgain) {
 
 // One user does not take the room of all.
 TEST_F(HandleJournalTest, UserHasHisShare) {
-  auto first = begin(0, {}, {.bytes_max = 8 << 20});
+  auto first = begin(0, {.bytes_max = 8 << 20});
   PersistentOpen open = plain_open(1);
   open.user = {1};
   open.moving_to.assign(200'000, 'x');
@@ -259,20 +284,96 @@ TEST_F(HandleJournalTest, LaterEpochIsRight) {
   EXPECT_EQ(next.opens[0].changes.path.text(), "new");
 }
 
-// Until it is known that a worker has ended its log is its own.
+// As long as a worker lives its log is its own, and what it has left then is its next life's.
 TEST_F(HandleJournalTest, LogOfALivingWorkerIsLeftAlone) {
+  set_workers(3, 7);
   auto one = begin(1);
-  auto two = begin(2, {1});
-  EXPECT_TRUE(put(*one.journal, plain_open(1)));
-  EXPECT_TRUE(put(*two.journal, plain_open(2)));
+  auto two = begin(2);
+  EXPECT_TRUE(put(*one.journal, open_of_client(1, 1)));
+  EXPECT_TRUE(put(*two.journal, open_of_client(2, 2)));
   two.journal.reset();
-  auto again = begin(2, {1});
+  auto again = begin(2);
   EXPECT_EQ(ids(again), std::vector<uint64_t>{2});
+  EXPECT_EQ(ids_of_others(again), std::vector<uint64_t>{});
   EXPECT_EQ(logs(), (std::vector<std::string>{one.journal->name(), again.journal->name()}));
-  EXPECT_TRUE(put(*one.journal, plain_open(3)));
+  EXPECT_TRUE(put(*one.journal, open_of_client(4, 3)));
   one.journal.reset();
-  again.journal.reset();
-  EXPECT_EQ(ids(begin(2)), (std::vector<uint64_t>{1, 2, 3}));
+  auto zero = begin(0);
+  EXPECT_EQ(ids(zero), std::vector<uint64_t>{});
+  EXPECT_EQ(ids_of_others(zero), std::vector<uint64_t>{});
+  EXPECT_EQ(ids(begin(1)), (std::vector<uint64_t>{1, 3}));
+}
+
+// The first of the next workers has them all, and each of the others what its clients have open:
+// however many there were before, and whoever comes first.
+TEST_F(HandleJournalTest, FirstWorkerWritesLogsForTheOthers) {
+  for (const size_t before : {1, 2, 4}) {
+    if (before > 1) set_workers(before, 1);
+    std::vector<HandleJournal::Begun> all;
+    for (uint32_t worker = 0; worker < before; ++worker) all.push_back(begin(worker));
+    for (uint8_t client = 0; client < 8; ++client) {
+      ASSERT_TRUE(put(*all[client % before].journal, open_of_client(client, 1 + client)));
+    }
+    all.clear();
+    set_workers(3, 2);
+    auto two = begin(2);
+    EXPECT_EQ(two.failure, "");
+    EXPECT_EQ(ids(two), (std::vector<uint64_t>{3, 6})) << before;
+    EXPECT_EQ(ids_of_others(two), (std::vector<uint64_t>{1, 2, 4, 5, 7, 8})) << before;
+    two.parcels.clear();
+    auto zero = begin(0);
+    EXPECT_EQ(ids(zero), (std::vector<uint64_t>{1, 4, 7})) << before;
+    EXPECT_TRUE(ids_of_others(zero).empty());
+    auto one = begin(1);
+    EXPECT_EQ(ids(one), (std::vector<uint64_t>{2, 5, 8})) << before;
+    EXPECT_EQ(logs().size(), 3u);
+    // Each has the records of its own only, with their leases.
+    EXPECT_EQ(records(*one.journal), 6u);
+    two.journal.reset();
+    zero.journal.reset();
+    one.journal.reset();
+    for (const std::string& name : logs()) EXPECT_TRUE(store::remove_log(*folder_, name));
+    workers_.reset();
+  }
+}
+
+TEST_F(HandleJournalTest, FirstWorkerMayBeInterruptedAnywhere) {
+  auto first = begin();
+  for (uint8_t client = 0; client < 8; ++client) {
+    ASSERT_TRUE(put(*first.journal, open_of_client(client, 1 + client)));
+  }
+  crash(first);
+  for (uint64_t step = 0;; ++step) {
+    set_workers(2, static_cast<uint8_t>(1 + step % 100));
+    disk_.crash_at(disk_.steps() + step);
+    auto zero = begin(0);
+    const bool was_interrupted = disk_.is_off();
+    zero.parcels.clear();
+    crash(zero);
+    auto one = begin(1);
+    EXPECT_EQ(one.failure, "") << step;
+    ASSERT_EQ(one.opens.size() + one.of_others.size(), 8u) << step;
+    one.parcels.clear();
+    auto next = begin(0);
+    ASSERT_EQ(ids(next), (std::vector<uint64_t>{1, 3, 5, 7})) << step;
+    one.journal.reset();
+    crash(next);
+    if (!was_interrupted) break;
+    ASSERT_LT(step, 1000u);
+  }
+}
+
+// Its workers have other numbers, and the same id: it has a copy of state_dir.
+TEST_F(HandleJournalTest, CopyOfTheServerWithWorkersIsSeen) {
+  set_workers(2, 1);
+  const auto one = begin(1);
+  ASSERT_EQ(one.failure, "");
+  set_workers(2, 2);
+  EXPECT_EQ(begin(0).failure, one.journal->name() +
+                                  ": another server serves this folder now; end that one, or take "
+                                  "the share out of one of the two configurations");
+  set_workers(2, 1);
+  EXPECT_EQ(begin(0).failure, "");
 }
 
 TEST_F(HandleJournalTest, NewerLogIsRefusedByNameAndKept) {

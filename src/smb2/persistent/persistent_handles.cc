@@ -24,6 +24,7 @@ struct PersistentShare {
   std::shared_ptr<const Share> served;
   std::unique_ptr<store::LogFolder> folder;
   std::unique_ptr<HandleJournal> journal;
+  std::vector<std::unique_ptr<HandleJournal>> parcels;  // while it begins
   // Put, and not known to be there yet, in order; of which open, 0 for one that has ended.
   struct Unsettled {
     store::HandleLog::Ticket ticket;
@@ -76,6 +77,10 @@ struct WhereWoken final : Executor {
   void post(std::move_only_function<void()> work) override { work(); }
   bool is_current() const override { return true; }
 };
+Executor& where_woken() {
+  static WhereWoken executor;
+  return executor;
+}
 
 // Of the data of a file. A folder has none, and a stream not what is looked at after a restart.
 std::optional<FileStamp> stamp_of(const Open& open) {
@@ -109,6 +114,10 @@ std::optional<filestate::LeaseId> lease_in(const PersistentOpen& open) {
   return open.state.lease ? std::optional(filestate::lease_of(open.state)) : std::nullopt;
 }
 
+filestate::Caching caching_in(const PersistentOpen& open) {
+  return open.state.lease ? open.state.lease->state : filestate::caching_of(open.state.oplock);
+}
+
 FileKey whole_file(FileKey file) {
   file.stream = 0;
   return file;
@@ -138,12 +147,12 @@ struct PersistentHandles::Settling {
     }
     co_return is_there;
   }
-  static Task<void> find_out(Settling settling, Executor& executor, bool& is_there) {
-    is_there = co_await committed(std::move(settling), executor);
-  }
 };
 
-PersistentHandles::PersistentHandles(const RestoreParts& parts) : parts_(parts) {
+PersistentHandles::PersistentHandles(const RestoreParts& parts, OtherWorkers& workers)
+    : parts_(parts), workers_(workers), others_(workers, [this](PromiseQuestion asked) {
+        return answer_elsewhere(std::move(asked));
+      }) {
   may_sleep_ = parts_.file_table.set_sleepers(&sleepers_);
   if (may_sleep_) parts_.open_table.set_sleepers(&sleepers_);
 }
@@ -158,6 +167,7 @@ const std::shared_ptr<const Share>& share_of(const PersistentShare& of) { return
 
 void PersistentHandles::stop() {
   forget_sleepers();
+  has_stopped_ = true;
   auto state = state_.lock();
   // A log ends on a thread that no pool has, and its pool after it.
   for (const auto& each : state->shares) {
@@ -188,10 +198,24 @@ std::expected<void, std::string> PersistentHandles::begin(std::shared_ptr<const 
   auto made = std::make_unique<PersistentShare>();
   made->share = std::move(share);
   made->folder = std::move(folder);
+  // Until all that was promised is where others meet it.
+  const auto alone = made->folder->alone();
+  if (!alone && (server.worker_of || alone.error().is_os(ETIMEDOUT))) {
+    return std::unexpected(
+        alone.error().is_os(ETIMEDOUT)
+            ? "another process has been reading the handle logs for a minute; look whether a "
+              "server or worker hangs, and end it"
+            : fmt::format("its file system has no locks ({}), and several workers need them; give "
+                          "workers = 1 in [server], or take another file system",
+                          alone.error().message()));
+  }
+  if (server.worker_of) parts_.file_table.expect_kept();
+  is_recovering_ = true;
   std::string failure;
   TaskScope scope;
   scope.spawn(recover(*made, server, failure));
   scope.wait();
+  made->parcels.clear();
   // What recovery needed for a moment may be many times what stays.
   ::malloc_trim(0);
   if (!failure.empty()) return std::unexpected(std::move(failure));
@@ -201,35 +225,71 @@ std::expected<void, std::string> PersistentHandles::begin(std::shared_ptr<const 
   return {};
 }
 
+void PersistentHandles::end_recovery(bool have_all_begun) {
+  if (!is_recovering_ || !have_all_begun) return;
+  is_recovering_ = false;
+  parts_.file_table.drop_kept();
+}
+
 Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::string& failure) {
   const std::string name = of.share->name;
-  // One process of a server is this worker at any time, so what it began before has ended.
-  const auto has_ended = [](const store::LogOwner&) { return true; };
   std::vector<Result<SeenFile>> seen;
   const auto see_all = [&](std::vector<HandleJournal::FoundOpen>& opens) {
     seen.reserve(opens.size());
     for (const auto& open : opens) seen.push_back(see_file(*of.share, open));
   };
-  auto begun = co_await HandleJournal::begin({.folder = *of.folder,
-                                              .share = share_id(*of.share),
-                                              .server = server.id,
-                                              .worker = server.worker,
-                                              .has_ended = has_ended,
-                                              .meanwhile = see_all,
-                                              .wait_for_owner = WaitForOwner()},
-                                             {}, *pool_, {}, parts_.clock);
+  HandleJournal::Where where{.folder = *of.folder,
+                             .share = share_id(*of.share),
+                             .server = server.id,
+                             .worker = server.worker,
+                             .meanwhile = see_all,
+                             .wait_for_owner = WaitForOwner()};
+  if (server.worker_of) where.workers = {workers_.group()->hash_key(), server.worker_of};
+  auto begun = co_await HandleJournal::begin(std::move(where), {}, *pool_, {}, parts_.clock);
   for (const std::string& line : begun.complaints) log::error("share '{}': {}", name, line);
+  of.journal = std::move(begun.journal);
+  of.parcels = std::move(begun.parcels);
   if (!begun.failure.empty()) {
     failure = std::move(begun.failure);
-    of.journal = std::move(begun.journal);
     co_return;
   }
-  of.journal = std::move(begun.journal);
   for (const std::string& log : begun.taken_over) {
     log::info("share '{}': handle log {} of another server is taken over, as that has ended", name,
               log);
   }
-  if (begun.opens.empty()) co_return;
+  if (!begun.of_others.empty()) hold_all(of, server, begun);
+  if (!begun.opens.empty()) co_await restore_all(of, begun, std::move(seen));
+}
+
+// No life of this worker that there was lately: the one before the first.
+store::WorkerTag PersistentHandles::no_life_of(size_t worker) const {
+  constexpr uint32_t kLast = store::WorkerTag::kGenerations - 1;
+  const auto tag = store::WorkerTag::make(worker, kLast);
+  return workers_.group()->living(worker) == tag ? store::WorkerTag::make(worker, kLast - 1) : tag;
+}
+
+// Whoever of them comes later restores them from the log that was written for it; until then they
+// keep others out as those of a worker that was killed.
+void PersistentHandles::hold_all(PersistentShare& of, const Server& server,
+                                 HandleJournal::Begun& begun) {
+  size_t held = 0;
+  for (HandleJournal::FoundOpen& open : begun.of_others) {
+    auto seen = see_file(*of.share, open);
+    if (!seen) continue;  // its worker says so
+    if (was_changed(open, *seen)) drop_caching(open);
+    const auto life = no_life_of(server.worker_of(open.client_guid));
+    const uint64_t number = parts_.file_ids.next().volatile_id;
+    const filestate::OpenToken token{life.tagged(number)};
+    held += hold_open(parts_, of.share, std::move(open), std::move(*seen), token).has_value();
+  }
+  log::info(
+      "share '{}': {} of {} persistent opens of other workers' clients wait for those workers",
+      of.share->name, held, begun.of_others.size());
+}
+
+Task<void> PersistentHandles::restore_all(PersistentShare& of, HandleJournal::Begun& begun,
+                                          std::vector<Result<SeenFile>> seen) {
+  const std::string& name = of.share->name;
   // Of one file all sleep, or none.
   std::unordered_set<FileKey> awake;
   std::unordered_set<FileKey> changed;
@@ -273,6 +333,9 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
   }
   log::info("share '{}': {} of {} persistent opens are back and wait for their clients", name,
             restored, begun.opens.size());
+  if (!workers_.any()) co_return;
+  // What others have kept may be less by now than the log says.
+  co_await Settling::committed(settle_here(of, {}), where_woken());
 }
 
 void PersistentHandles::lose(PersistentShare& of, const PersistentOpen& open, const Error& why) {
@@ -287,6 +350,7 @@ void PersistentHandles::lose(PersistentShare& of, const PersistentOpen& open, co
 bool PersistentHandles::restore(SleepingOpens::Sleeper found) {
   PersistentShare& of = *found.of;
   const FileKey file = found.seen.key;
+  const filestate::Caching caching = caching_in(found.open);
   Kept kept{
       .now = found.open, .open = {}, .of = &of, .is_promised = true, .lease = lease_in(found.open)};
   const auto ref =
@@ -296,6 +360,9 @@ bool PersistentHandles::restore(SleepingOpens::Sleeper found) {
     if (kept.lease) parts_.file_table.drop_lease_key(*kept.lease, file);
     return false;
   }
+  // One that other workers have kept is as these know it, and what its client was not told of is
+  // in no log.
+  if (workers_.any()) (void)parts_.file_table.keep_only(*ref, caching, filestate::Caching::kNone);
   kept.now.attributes.file_key = ref->file;
   kept.now.file_id.volatile_id = ref->token.value;
   kept.now.state = {};
@@ -435,28 +502,106 @@ bool PersistentHandles::is_behind(PersistentShare& of, const About& about) {
 Task<Result<void>> PersistentHandles::settle(const Share& share, About about, Executor& executor) {
   PersistentShare* const of = share.persistent;
   if (!of) co_return Result<void>{};
-  for (;;) {
+  bool is_there = false;
+  while (!is_there) {
     auto settling = settle_here(*of, about);
     if (settling.is_behind) co_return fail(of->why_not.load());
-    if (co_await Settling::committed(std::move(settling), executor)) co_return Result<void>{};
-    if (is_behind(*of, about)) co_return fail(of->why_not.load());
+    const auto asked = ask_others(about);
+    is_there = co_await Settling::committed(std::move(settling), executor);
+    bool is_there_elsewhere = true;
+    for (const Asked& each : asked) {
+      const bool is_written = co_await each.is_written->wait(executor);
+      if (!is_written && is_one_of(each.file, about.files)) is_there_elsewhere = false;
+    }
+    if (!is_there_elsewhere) co_return fail_os(EIO);
+    if (!is_there && is_behind(*of, about)) co_return fail(of->why_not.load());
   }
+  co_return Result<void>{};
+}
+
+Task<void> PersistentHandles::settle_into(Task<Result<void>> settling, Result<void>& result) {
+  result = co_await std::move(settling);
 }
 
 Result<void> PersistentHandles::settle_now(const Share& share, About about) {
-  PersistentShare* const of = share.persistent;
-  if (!of) return {};
-  for (;;) {
-    auto settling = settle_here(*of, about);
-    if (settling.is_behind) return fail(of->why_not.load());
-    WhereWoken executor;
-    TaskScope scope;
-    bool is_there = false;
-    scope.spawn(Settling::find_out(std::move(settling), executor, is_there));
-    scope.wait();
-    if (is_there) return {};
-    if (is_behind(*of, about)) return fail(of->why_not.load());
+  if (!share.persistent) return {};
+  Result<void> result;
+  TaskScope scope;
+  scope.spawn(settle_into(settle(share, std::move(about), where_woken()), result));
+  scope.wait();
+  return result;
+}
+
+// What was asked and is not answered yet whoever settles waits for: he may be the one who has
+// changed it.
+std::vector<PersistentHandles::Asked> PersistentHandles::ask_others(const About& about) {
+  if (!workers_.any()) return {};
+  std::vector<Asked> now;
+  std::vector<Asked> all;
+  {
+    auto state = state_.lock();
+    std::erase_if(state->asked, [&](const Asked& each) {
+      const auto is_written = each.is_written->value();
+      if (is_written && !*is_written) state->not_written.push_back({each.file, each.worker});
+      return is_written.has_value();
+    });
+    std::erase_if(state->not_written, [&](const Asked& each) {
+      const bool is_asked_again = is_one_of(each.file, about.files);
+      if (is_asked_again) now.push_back(each);
+      return is_asked_again;
+    });
+    for (const auto& each : parts_.file_table.take_noted_elsewhere()) {
+      for (const store::WorkerTag worker : each.workers) now.push_back({each.file, worker});
+    }
+    state->asked.insert(state->asked.end(), now.begin(), now.end());
+    all = state->asked;
   }
+  for (const Asked& each : now) {
+    const bool changes_data = about.changes_data && is_one_of(each.file, about.files);
+    others_.spawn(ask(each, {.kind = PromiseQuestion::Kind::kSettle,
+                             .file = each.file,
+                             .changes_data = changes_data,
+                             .to = {}}));
+  }
+  return all;
+}
+
+Task<void> PersistentHandles::ask(Asked asked, PromiseQuestion question) {
+  asked.is_written->set(co_await others_.ask(asked.worker, std::move(question), where_woken()));
+}
+
+// REQUIRES: not what waits for the lock of a file.
+Task<bool> PersistentHandles::answer_elsewhere(PromiseQuestion asked) {
+  using Kind = PromiseQuestion::Kind;
+  if (asked.kind == Kind::kMoved) {
+    clear_moving(asked.file);
+    co_return true;
+  }
+  parts_.file_table.catch_up(asked.file);
+  if (asked.kind == Kind::kMoving) put_moving(asked.file, asked.to);
+  PersistentShare* const of = share_with(asked.file);
+  if (!of) co_return !has_stopped_;
+  auto settling = settle_here(*of, {.files = {asked.file}, .changes_data = asked.changes_data});
+  if (settling.is_behind) co_return false;
+  co_return co_await Settling::committed(std::move(settling), where_woken());
+}
+
+PersistentShare* PersistentHandles::share_with(const FileKey& file) {
+  auto state = state_.lock();
+  const auto of = state->of.find(whole_file(file));
+  return of == state->of.end() ? nullptr : state->opens.at(*of->second.begin()).of;
+}
+
+// The thread waits.
+bool PersistentHandles::tell_all(const FileKey& file, PromiseQuestion question) {
+  TaskScope scope;
+  std::vector<Asked> all;
+  for (const store::WorkerTag worker : parts_.file_table.promised_elsewhere(file)) {
+    all.push_back({file, worker});
+    scope.spawn(ask(all.back(), question));
+  }
+  scope.wait();
+  return std::ranges::all_of(all, [](const Asked& each) { return *each.is_written->value(); });
 }
 
 Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Executor& executor) {
@@ -578,24 +723,45 @@ void PersistentHandles::erase(const Open& open) {
 
 Result<void> PersistentHandles::begin_rename(const Share& share, const FileKey& file,
                                              const vfs::Path& to) {
+  using Kind = PromiseQuestion::Kind;
+  bool is_open = false;
   {
     auto state = state_.lock();
     const auto of = state->of.find(whole_file(file));
-    if (of == state->of.end()) return {};
-    if (of->second.size() * to.text().size() > kMovingBytesMax) {
+    is_open = of != state->of.end();
+    if (is_open && of->second.size() * to.text().size() > kMovingBytesMax) {
       return fail(NtStatus::kInsufficientResources);
     }
-    for (const uint64_t id : of->second) {
-      Kept& kept = state->opens.at(id);
-      kept.now.moving_to = to.text();
-      write(kept, store::Urgency::kMustNotFail);
-    }
   }
+  put_moving(file, to.text());
+  if (workers_.any() && !tell_all(file, {.kind = Kind::kMoving, .file = file, .to = to.text()})) {
+    return fail_os(EIO);
+  }
+  if (!is_open) return {};
   return settle_now(share, {.files = {file}});
 }
 
 // What is true now is written with the answer: FileTable has noted the file if it was renamed.
 void PersistentHandles::end_rename(const FileKey& file) {
+  clear_moving(file);
+  if (!workers_.any()) return;
+  for (const store::WorkerTag worker : parts_.file_table.promised_elsewhere(file)) {
+    others_.spawn(ask({file, worker}, {.kind = PromiseQuestion::Kind::kMoved, .file = file}));
+  }
+}
+
+void PersistentHandles::put_moving(const FileKey& file, const std::string& to) {
+  auto state = state_.lock();
+  const auto of = state->of.find(whole_file(file));
+  if (of == state->of.end()) return;
+  for (const uint64_t id : of->second) {
+    Kept& kept = state->opens.at(id);
+    kept.now.moving_to = to;
+    write(kept, store::Urgency::kMustNotFail);
+  }
+}
+
+void PersistentHandles::clear_moving(const FileKey& file) {
   auto state = state_.lock();
   const auto of = state->of.find(whole_file(file));
   if (of == state->of.end()) return;

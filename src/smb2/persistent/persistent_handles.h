@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,11 @@
 #include "smb2/opens/open.h"
 #include "smb2/persistent/handle_journal.h"
 #include "smb2/persistent/persistent_open.h"
+#include "smb2/persistent/promises_elsewhere.h"
 #include "smb2/persistent/restore_open.h"
 #include "smb2/persistent/sleeping_opens.h"
 #include "smb2/shares/share.h"
+#include "smb2/workers/other_workers.h"
 #include "store/log_folder.h"
 
 namespace braid::smb2 {
@@ -36,16 +39,19 @@ namespace braid::smb2 {
 //   whatever has changed an open ----> FileTable notes its file
 //   settle(), before the answer  ----> what was noted is put; waits until all that was put is there
 //
-// So no command says which opens it has changed, and none can forget to.
+// So no command says which opens it has changed, and none can forget to. What has changed of opens
+// of other workers' clients those are asked to put, and their answers are waited for as well.
 // Owned by FileServices. Thread: any, but for begin() and stop().
 class PersistentHandles {
  public:
-  explicit PersistentHandles(const RestoreParts& parts);
+  PersistentHandles(const RestoreParts& parts, OtherWorkers& workers);
   ~PersistentHandles();
 
   struct Server {
     store::ServerId id;
     uint32_t worker = 0;
+    // With several workers: whose the clients are.
+    std::function<size_t(const ClientGuid&)> worker_of{};
   };
   // Recovers what earlier lives of this server have left in `folder`, and from then on `share` has
   // persistent handles. What it finds waits for its client: the scavenger is to be armed. Asked
@@ -55,6 +61,9 @@ class PersistentHandles {
   // once.
   std::expected<void, std::string> begin(std::shared_ptr<const Share> share,
                                          std::unique_ptr<store::LogFolder> folder, Server server);
+  // All shares have begun, or (false) one has not that is to have persistent handles. With several
+  // workers: what no log has of this worker's earlier lives counts no more, if all have.
+  void end_recovery(bool have_all_begun);
   // Its client has not lost its connection, which a process before this one has handed over: what
   // it has cached of this directory is true for as long as that has told it. Before begin().
   void keep_listing(uint64_t persistent_id) { kept_listings_.insert(persistent_id); }
@@ -127,19 +136,39 @@ class PersistentHandles {
     uint64_t promises = 0;     // a short name of promises_of() as it was put last; 0: of nothing
     std::optional<filestate::LeaseId> lease{};
   };
+  // Another worker was asked about a file, and has not answered yet.
+  struct Asked {
+    FileKey file;
+    store::WorkerTag worker;
+    std::shared_ptr<OneShot<bool>> is_written = std::make_shared<OneShot<bool>>();
+  };
   struct State {
     std::vector<std::unique_ptr<PersistentShare>> shares;
     std::unordered_map<uint64_t, Kept> opens;                      // by FileId.Persistent
     std::unordered_map<FileKey, std::unordered_set<uint64_t>> of;  // whichever stream
+    std::vector<Asked> asked;
+    std::vector<Asked> not_written;  // asked again by who settles about the file
   };
 
   Task<void> recover(PersistentShare& of, Server server, std::string& failure);
+  Task<void> restore_all(PersistentShare& of, HandleJournal::Begun& begun,
+                         std::vector<Result<SeenFile>> seen);
+  void hold_all(PersistentShare& of, const Server& server, HandleJournal::Begun& begun);
+  store::WorkerTag no_life_of(size_t worker) const;
+  std::vector<Asked> ask_others(const About& about);
+  Task<void> ask(Asked asked, PromiseQuestion question);
+  Task<bool> answer_elsewhere(PromiseQuestion asked);
+  bool tell_all(const FileKey& file, PromiseQuestion question);
+  PersistentShare* share_with(const FileKey& file);
+  void put_moving(const FileKey& file, const std::string& to);
+  void clear_moving(const FileKey& file);
   struct Settling;
   Settling settle_here(PersistentShare& of, const About& about);
   bool is_behind(PersistentShare& of, const About& about);
   static bool is_about(const Kept& kept, const About& about);
   void forget_stamps(State& state, const About& about);
   bool names_promises_of(Kept& kept) const;
+  static Task<void> settle_into(Task<Result<void>> settling, Result<void>& result);
   static std::vector<uint64_t> behind(const State& state, const PersistentShare& of,
                                       const About& about);
   void write_changes(State& state);
@@ -151,6 +180,7 @@ class PersistentHandles {
   bool restore(SleepingOpens::Sleeper found);
 
   const RestoreParts parts_;
+  OtherWorkers& workers_;
   const SipKey promises_key_ = random_sip_key();
   // For the logs alone: whoever waits for one with a thread of the pool for files does not keep it
   // from being written.
@@ -159,7 +189,10 @@ class PersistentHandles {
   Guarded<State, LockRank::kHandles> state_;
   bool may_sleep_ = false;
   std::unordered_set<uint64_t> kept_listings_;
+  bool is_recovering_ = true;  // until end_recovery()
+  std::atomic<bool> has_stopped_ = false;
   SleepingOpens sleepers_{[this](SleepingOpens::Sleeper sleeper) { restore(std::move(sleeper)); }};
+  PromisesElsewhere others_;  // answers with all of the above
 };
 
 // Of the opens that recovery has found.

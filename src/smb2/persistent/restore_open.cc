@@ -82,6 +82,23 @@ void place(const Share& share, const std::string& path, filestate::OpenImage& st
   place_all(state.of_stream.deleters);
 }
 
+// All but what filestate has of it.
+Result<PreservedOpen> as_preserved(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                                   PersistentOpen& open, SeenFile& seen) {
+  PreservedOpen preserved;
+  static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(open));
+  preserved.changes = std::move(open.changes);
+  if (seen.renamed_to) preserved.changes.path = std::move(*seen.renamed_to);
+  preserved.share = std::move(share);
+  preserved.size = seen.size;
+  preserved.write_time = seen.write_time;
+  if (preserved.attributes.is_stream) {
+    BRAID_TRY(const auto found, find_same(preserved, preserved.changes.path));
+    BRAID_TRY(seen.key, open_stream(parts.fds, preserved, found, open.stream));
+  }
+  return preserved;
+}
+
 }  // namespace
 
 Result<SeenFile> see_file(const Share& share, const PersistentOpen& open) {
@@ -97,18 +114,15 @@ Result<SeenFile> see_file(const Share& share, const PersistentOpen& open) {
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open,
                                         SeenFile seen, Clock::Instant deadline) {
-  PreservedOpen preserved;
-  static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(open));
-  preserved.changes = std::move(open.changes);
-  if (seen.renamed_to) preserved.changes.path = std::move(*seen.renamed_to);
-  preserved.share = std::move(share);
-  preserved.size = seen.size;
-  preserved.write_time = seen.write_time;
-  if (preserved.attributes.is_stream) {
-    BRAID_TRY(const auto found, find_same(preserved, preserved.changes.path));
-    BRAID_TRY(seen.key, open_stream(parts.fds, preserved, found, open.stream));
-  }
+  BRAID_TRY(PreservedOpen preserved, as_preserved(parts, std::move(share), open, seen));
   return put_back(parts, std::move(preserved), std::move(open.state), seen.key, deadline);
+}
+
+Result<void> hold_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                       PersistentOpen open, SeenFile seen, filestate::OpenToken token) {
+  BRAID_TRY(PreservedOpen preserved, as_preserved(parts, std::move(share), open, seen));
+  preserved.file_id.volatile_id = token.value;
+  return have_in_filestate(parts, preserved, std::move(open.state), seen.key);
 }
 
 Result<void> have_in_filestate(const RestoreParts& parts, PreservedOpen& preserved,

@@ -43,6 +43,10 @@ Result<SeenFile> see_file(const Share& share, const PersistentOpen& open);
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open,
                                         SeenFile seen, Clock::Instant deadline);
+// One of another worker's client, until that worker restores it: filestate has it under `token`,
+// which is of a worker that does not live. Errors and thread as above.
+Result<void> hold_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                       PersistentOpen open, SeenFile seen, filestate::OpenToken token);
 // Both, and its time-out begins now.
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open);

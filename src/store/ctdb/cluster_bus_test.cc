@@ -58,9 +58,9 @@ TEST(CtdbBusPacket, WhatNoWorkerMakes) {
   EXPECT_EQ(error_of("42524231 00000000 02020000 00 00 00 00" + tail), "malformed");  // nobody
   EXPECT_EQ(error_of("42524231 01010000 02020000 03 00 00 00" + tail), "malformed");  // kind
   EXPECT_EQ(error_of("42524231 01010000 02020000 00 02 00 00" + tail), "malformed");  // lane
-  EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 08 00" + tail), "malformed");  // topic
+  EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 09 00" + tail), "malformed");  // topic
   EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 01 00" + tail), "malformed");  // of another
-  EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 00 00 00010000 00000000"
+  EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 00 00 00020000 00000000"
                      "0100000000000000"),
             "malformed");
   EXPECT_EQ(error_of("42524231 01010000 02020000 00 00 00 00 00000000 00000000"), "truncated");
