@@ -62,12 +62,18 @@ struct AnnounceContext {
   std::vector<IpAddress> own;  // of this machine
   AnswerLimit wsd_answers{50, 5};
   AnswerLimit mdns_questions{200, 40};
+  AnswerLimit mdns_of_own{40, 40};
   SentLately sent;
   StandingComplaints complaints;
   size_t connections = 0;
   std::map<std::string, size_t> connections_of;
 
   bool is_own(const IpAddress& address) const;
+  // Whether another message of Multicast DNS from there is looked at in this second. What says that
+  // it is of this machine has a part of its own, and no more: over IPv6 anybody on the link can.
+  bool admits_mdns(const IpAddress& peer) {
+    return (is_own(peer) ? mdns_of_own : mdns_questions).admit(peer);
+  }
 };
 
 // A datagram socket that hears `group` on `link` and nothing of other links, with `hops` for all it

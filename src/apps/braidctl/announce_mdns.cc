@@ -140,8 +140,9 @@ asio::awaitable<void> MdnsOnLink::hear(std::shared_ptr<MdnsOnLink> self,
     datagram.resize(size);
     const IpAddress peer = ip_address_of(from.address());
     const bool is_own = all_.is_own(peer);
-    if (!is_own && (!link_.is_beside(peer) || !all_.mdns_questions.admit(peer))) continue;
+    if (!is_own && !link_.is_beside(peer)) continue;
     if (is_own && all_.sent.has(datagram)) continue;
+    if (!all_.admits_mdns(peer)) continue;
     const auto message = parse_mdns(datagram);
     if (!message || is_over_) continue;
     responder_.hear(*message, {.address = peer, .port = from.port(), .is_this_machine = is_own},
