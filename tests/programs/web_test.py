@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,23 @@ class Threads(WebCase):
         for each in threads:
             self.assertEqual((int(each["CapEff"], 16), int(each["CapPrm"], 16), each["NoNewPrivs"]),
                              (0, 0, "1"))
+
+
+class AWorkerHangs(WebCase):
+    has_token = False
+    workers = 2
+
+    def test_it_is_waited_for_as_one_question_and_not_as_each_of_a_page(self):
+        pid = self.ask("status")["workers"][1]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        # Each of the six questions of a page waits 10 s for it.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=50)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200)
+        self.assertIn("worker 1 is not in this answer", answer.read().decode())
 
 
 class Metrics(WebCase):

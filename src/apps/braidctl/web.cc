@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <expected>
 #include <string>
@@ -110,6 +111,13 @@ int serve_web(const config::Config& config, const WebArguments& arguments) {
         fmt::format("{} is more than this machine; give --token-file, as everybody could look",
                     arguments.listen));
   }
+  // Who may not ask the server has nothing to show, and would answer 503 for good.
+  const std::string sockets = config.server.state_dir + "/" + std::string(admin::kControlFolder);
+  if (::access(sockets.c_str(), X_OK) != 0 && errno == EACCES) {
+    return complain(
+        fmt::format("{}: only root and the server's user may ask it; run braidctl as one of them",
+                    config.server.state_dir));
+  }
   std::signal(SIGPIPE, SIG_IGN);
   log::set_component("web");
   log::prepare();
@@ -117,9 +125,7 @@ int serve_web(const config::Config& config, const WebArguments& arguments) {
   WebServer server(source, std::move(token));
   const auto port = server.listen(endpoint->address, endpoint->port);
   if (!port) return complain(fmt::format("{}: {}", arguments.listen, port.error()));
-  confine({config.server.state_dir + "/" + std::string(admin::kControlFolder),
-           folder_of(config.file), "/proc"},
-          config.server.state_dir + "/lock");
+  confine({sockets, folder_of(config.file), "/proc"}, config.server.state_dir + "/lock");
   fmt::print("listening on port {}\n", *port);
   std::fflush(stdout);
   server.run();

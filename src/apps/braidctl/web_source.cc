@@ -1,6 +1,7 @@
 #include "apps/braidctl/web_source.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "admin/control_client.h"
@@ -112,13 +113,22 @@ void WebSource::fill(WebView& view) const {
     return;
   }
   view.status = *std::move(status);
-  if (number_of(view.status, "sessions") <= kSessionsAskedMax) {
-    view.sessions = rows_of(Command::kSessions);
-  }
-  if (number_of(view.status, "opens") <= kOpensAskedMax) view.opens = rows_of(Command::kOpens);
-  view.shares = each_once(rows_of(Command::kShares));
-  view.events = newest_first(rows_of(Command::kEvents));
-  count_traffic(view.traffic, rows_of(Command::kMetrics));
+  // At once, so that a worker that hangs is waited for no longer than for one of them.
+  const auto rows = [this](Command command, bool is_wanted = true) {
+    return std::async(std::launch::async, [this, command, is_wanted] {
+      return is_wanted ? rows_of(command) : json::array();
+    });
+  };
+  auto sessions = rows(Command::kSessions, number_of(view.status, "sessions") <= kSessionsAskedMax);
+  auto opens = rows(Command::kOpens, number_of(view.status, "opens") <= kOpensAskedMax);
+  auto shares = rows(Command::kShares);
+  auto events = rows(Command::kEvents);
+  auto metrics = rows(Command::kMetrics);
+  view.sessions = sessions.get();
+  view.opens = opens.get();
+  view.shares = each_once(shares.get());
+  view.events = newest_first(events.get());
+  count_traffic(view.traffic, metrics.get());
 }
 
 json WebSource::rows_of(Command command) const {
