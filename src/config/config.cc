@@ -235,6 +235,12 @@ std::vector<std::string> without_effect(const Config& config) {
   }
   for (const Share& share : config.shares) {
     if (!share.time_machine_gib) continue;
+    if (share.recycle_days > 0) {
+      lines.push_back(
+          fmt::format("share '{}': with recycle the room of backups that Time Machine "
+                      "deletes is free {} days later; leave recycle out",
+                      share.name, share.recycle_days));
+    }
     const char* const other = !config.server.discovery ? "discovery = false in [server]"
                               : !share.browseable      ? "browseable = false"
                               : !share.streams         ? "streams = false"

@@ -558,6 +558,8 @@ TEST(Config, TimeMachine) {
   for (const char* other : {"browseable = false", "streams = false", "read_only = true"}) {
     EXPECT_THAT(lines("", other), ElementsAre(HasSubstr(other)));
   }
+  EXPECT_THAT(lines("", "recycle = 7"),
+              ElementsAre(HasSubstr("free 7 days later; leave recycle out")));
 }
 
 TEST(Config, SharesOfOneFolderThatDifferInLocalAccessAreSaid) {

@@ -145,7 +145,8 @@ TEST_F(Samba, TheOtherKeysOfAShare) {
       "smb encrypt = mandatory\nkernel oplocks = yes\nfollow symlinks = no\n"
       "vfs objects = acl_xattr recycle shadow_copy2 fruit odd\nshadow:snapdir = .zfs/snapshot\n"
       "recycle:keeptree = yes\nwide links = yes\nforce create mode = 0660\nunheard of = 1\n"
-      "map archive = no\n");
+      "map archive = no\nserver multi channel support = yes\nstrict sync = yes\n"
+      "smb3 share cap:SCALE OUT = yes\n");
   EXPECT_EQ(share.force_user, "www");
   EXPECT_EQ(share.force_group, "team");
   EXPECT_EQ(share.create_mask, 0664u);
@@ -166,6 +167,9 @@ TEST_F(Samba, TheOtherKeysOfAShare) {
   EXPECT_THAT(made_.remarks, Contains(HasSubstr("unheard of = 1: has no counterpart here")));
   EXPECT_THAT(made_.remarks, Contains(HasSubstr("the module odd has no counterpart")));
   EXPECT_THAT(made_.remarks, Not(Contains(HasSubstr("map archive"))));
+  EXPECT_THAT(made_.remarks, Not(Contains(HasSubstr("multi channel"))));
+  EXPECT_THAT(made_.remarks, Not(Contains(HasSubstr("strict sync"))));
+  EXPECT_THAT(made_.remarks, Contains(HasSubstr("SCALE OUT = yes: scale_out = true")));
   EXPECT_THAT(share_of("").hidden_names, ElementsAre(".*")) << "as Samba shows them";
   EXPECT_EQ(share_of("").follow_symlinks, FollowSymlinks::kInside);
 }

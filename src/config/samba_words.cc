@@ -136,6 +136,8 @@ constexpr auto kNothingToSay = std::to_array<std::string_view>({"storedosattribu
                                                                 "hostmsdfs",
                                                                 "changenotify",
                                                                 "kernelchangenotify",
+                                                                "servermultichannelsupport",
+                                                                "strictsync",
                                                                 "veto"});
 
 struct Nearest {
@@ -172,6 +174,9 @@ constexpr Nearest kNearest[] = {
     {"fstype", "it is NTFS to clients"},
     {"msdfsroot", "there is no DFS; a share for each target"},
     {"msdfsproxy", "there is no DFS; a share for each target"},
+    {"clustering", "cluster in [server], and file_system of each share: cluster.md"},
+    {"smb3sharecap:scaleout", "scale_out = true"},
+    {"fruit:metadata", "tags are the stream AFP_AfpInfo, as with stream"},
     {"realm", "keytab in [server], with a principal cifs/HOST of that realm"},
     {"kerberosmethod", "keytab in [server]"},
     {"netbiosaliases", "the server answers by whatever name a client calls it"},

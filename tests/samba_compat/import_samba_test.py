@@ -173,7 +173,7 @@ class Configurations(ImportCase):
     def test_no_file_and_much_nonsense(self):
         done = self.run_import(self.scratch.file("none"))
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertRegex(done.stderr, r"^braidctl: .*none: cannot be read: No such file.*\n$")
+        self.assertRegex(done.stderr, r"^braidctl: .*none: cannot be read: No such file or directory\n$")
         text, said = self.made_of("\x1b[2J\x07=\n" * 300_000)
         self.assertNotIn("\x1b", text + said)
         self.assertLess(len(said), 100_000)

@@ -304,7 +304,13 @@ std::string many(size_t count, const char* what) {
 int import_samba(const ImportArguments& arguments) {
   const auto read = [](const std::string& file) -> Told<std::string> {
     auto text = config::read_file(file);
-    if (!text) return std::unexpected(text.error().message);
+    if (!text) {
+      // It is no configuration of braid, which --config names.
+      std::string why = text.error().message;
+      constexpr std::string_view kRemedy = "; check the path after --config";
+      if (why.ends_with(kRemedy)) why.resize(why.size() - kRemedy.size());
+      return std::unexpected(std::move(why));
+    }
     return *std::move(text);
   };
   const auto read_included = [&read](const std::string& file) -> Told<std::string> {
