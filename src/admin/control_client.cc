@@ -101,8 +101,8 @@ std::string nobody_answers(const std::string& state_dir) {
 
 std::string silent_server(const std::string& state_dir) {
   return fmt::format(
-      "the server on {} does not answer: it is being started, upgraded or stopped, or hangs; ask "
-      "again in a second, or look at its log",
+      "the server on {} does not answer: it is being started, upgraded or stopped, waits for its "
+      "cluster, or hangs; ask again in a second, or look at its log or braidctl cluster status",
       state_dir);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <optional>
@@ -41,6 +42,10 @@ std::string state_complaint(const std::string& state_dir, Error error,
           "all accounts new passwords",
           file);
     }
+  }
+  if (error.is_os(EACCES) && ::geteuid() != 0) {
+    return fmt::format("state_dir {}: {}; run it as root (sudo), or as the server's user",
+                       state_dir, error.message());
   }
   if (error.fault() == Fault::kOs) {
     return fmt::format("state_dir {}: {}; correct state_dir in {} or its permissions", state_dir,

@@ -111,7 +111,8 @@ std::expected<std::string, Problem> FileChange::text() const {
 std::optional<Problem> FileChange::replace(std::string_view text) {
   const auto failed = [&](int error) {
     return Problem{file_, 0,
-                   fmt::format("cannot be written: {}; nothing was changed", why_failed(error))};
+                   fmt::format("cannot be written: {}; nothing was changed{}", why_failed(error),
+                               error == EACCES ? "; run it as root (sudo)" : "")};
   };
   struct stat before{};
   const bool is_there = ::stat(target_.c_str(), &before) == 0;

@@ -91,11 +91,31 @@ create_mask = "0660"
         folder = os.path.join(self.folder, "new")
         self.assert_one_line(self.ctl("share", "add", "new", folder, "--allow", "@games"),
                              f"make it .install -d -g games -m 2770 {folder}., or give --create")
+        # One that is refused leaves nothing behind.
+        self.assert_one_line(self.ctl("share", "add", "new", folder, "--create", "--set",
+                                      "force_user=no-such-user-x"), "no-such-user-x")
+        self.assertFalse(os.path.exists(folder))
         self.assertEqual(self.ctl("share", "add", "new", folder, "--allow", "@games",
                                   "--create").returncode, 0)
         status = os.stat(folder)
         self.assertEqual((status.st_mode & 0o7777, status.st_uid), (0o2770, 0))
         self.assertTrue(self.client("new").run("mkdir inside").ok)
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_who_is_not_root_is_told_so(self):
+        def as_nobody(*words):
+            return subprocess.run([self.server.braidctl, "-c", self.server.config, *words],
+                                  capture_output=True, text=True, timeout=60, check=False,
+                                  user=pwd.getpwnam("nobody").pw_uid, group=65534, extra_groups=[])
+        os.chmod(self.scratch.path, 0o755)
+        self.config.chmod(0o644)
+        for words in (("user", "list"), ("user", "disable", "alice"), ("why", "alice", "share")):
+            self.assert_one_line(as_nobody(*words), "Permission denied; run it as root .sudo.")
+        self.assert_one_line(as_nobody("share", "add", "more", self.folder),
+                             "cannot be .*Permission denied.*run it as root .sudo.")
+        self.assert_one_line(as_nobody("web", "--listen", "127.0.0.1:0"),
+                             "only root and the server's user may ask it; run braidctl as one of them")
+        self.assertEqual(self.config.read_text(encoding="utf-8"), self.before)
 
     @unittest.skipUnless(os.geteuid() == 0, "makes a Unix user")
     def test_user_that_is_made(self):

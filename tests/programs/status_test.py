@@ -194,7 +194,7 @@ class Ended(ControlCase):
         self.assertRegex(client.run("ls"), LOST)
         self.assertIn("report.txt", other.run("ls"))
         self.assertIn("report.txt", Interactive(self, ALICE).run("ls"))
-        self.assertEqual(self.ask("user", "kick", "nobody-here"), {"ended": 0, "opens": 0})
+        self.assert_one_line(self.ctl("user", "kick", "alise"), "there is no user alise; did you mean alice?")
 
     def test_share_is_disconnected(self):
         client = Interactive(self, ALICE)
@@ -204,11 +204,13 @@ class Ended(ControlCase):
         self.assertRegex(other.run("ls"), LOST)
         self.assertIn("report.txt", client.run("ls"))
         self.assertEqual(self.ask("share", "disconnect", "share")["ended"], 1)
+        self.assert_one_line(self.ctl("share", "disconnect", "shares"),
+                             "there is no share shares; did you mean share?")
         self.wait_for(lambda: not self.ask("opens", "--share", "share"), "the end of the opens")
         self.assertRegex(client.run("ls"), LOST)
         # The session is there, and may connect again.
         self.assertEqual(self.users(), ["alice", "bob"])
-        self.assertEqual(self.ask("share", "disconnect", "other")["ended"], 0)
+        self.assert_one_line(self.ctl("share", "disconnect", "other"), "there is no share other; ")
 
     def test_account_that_is_disabled_or_removed(self):
         client = Interactive(self, ALICE)

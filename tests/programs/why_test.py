@@ -91,6 +91,8 @@ class Why(ControlCase):
         self.assertEqual(self.why("alice", "share", "read", "--from", "127.0.0.1")["decided_by"],
                          "hosts")
         self.assertTrue(self.why("alice", "share", "read", "--from", "192.0.2.7")["allowed"])
+        self.assert_one_line(self.ctl("why", "alice", "share", "read", "--from", "somewhere"),
+                             "--from somewhere: give an address in numbers")
 
     @unittest.skipUnless(os.geteuid() == 0, "acts as another user")
     def test_forced_user(self):

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/braid-bench/arguments.h"
 #include "auth/initiators.h"
 
 namespace braid::bench {
@@ -50,6 +51,10 @@ Outcome<void> check_protection(const client::Connection& connection, const Targe
 
 Task<Outcome<Mount>> mount_over(client::ConnectionPtr connection, const Target& target,
                                 std::vector<transport::SocketAddress> paths) {
+  if (target.password.empty()) {
+    co_return failure(fmt::format("{} is not set: the password of {} goes there", kPasswordVariable,
+                                  target.user));
+  }
   Mount mounted{.connection = connection, .session = {}, .tree = {}, .set = {}};
   auto session =
       co_await client::Session::setup(connection, make_initiator(target), session_options(target));

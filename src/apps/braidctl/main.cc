@@ -400,7 +400,8 @@ int run(int argc, char** argv) {
   running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
                   show_metrics);
   CLI::App* const announcing = app.add_subcommand(
-      "announce", "Tell the network of the server, so that Windows shows it, until it is ended");
+      "announce",
+      "Tell the network of the server, so that Windows, Macs and Linux show it, until it is ended");
   announcing->fallthrough();
   announcing->callback(
       [&] { exit_code = run_command(line, AnnounceArguments{}, announce, Needs::kWholeConfig); });

@@ -16,6 +16,8 @@
 #include "apps/braidctl/json_values.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/table.h"
+#include "auth/user_store.h"
+#include "config/keys.h"
 #include "wire/fold.h"
 
 namespace braid::braidctl {
@@ -465,13 +467,51 @@ int tell_ended(const config::Config& config, const RunningArguments& arguments, 
   return answers->missing.empty() ? 0 : kCannotDo;
 }
 
+std::string meant(const std::string& name, const std::vector<std::string>& names,
+                  const std::string& otherwise) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto guess = config::nearest(name, known);
+  return guess ? fmt::format("did you mean {}?", *guess) : otherwise;
+}
+
+// A line where nobody of this name is known: with an account here, or by Kerberos at work now.
+std::optional<std::string> no_such_user(const config::Config& config, const std::string& name) {
+  std::vector<std::string> names;
+  const auto store = auth::UserStore::open(config.server.state_dir);
+  const auto users = store ? store->list() : fail(NtStatus::kNoSuchUser);
+  if (!users) return std::nullopt;
+  for (const auth::User& each : *users) names.push_back(each.name);
+  const auto rows = ask_for_rows(config, Command::kSessions);
+  if (!rows) return std::nullopt;
+  for (const json& row : *rows) names.push_back(text_of(row, "user"));
+  const auto is_it = [&](const std::string& each) { return is_same_name(each, name); };
+  if (std::ranges::any_of(names, is_it)) return std::nullopt;
+  return fmt::format("there is no user {}; {}", name,
+                     meant(name, names, "braidctl user list shows them"));
+}
+
+std::optional<std::string> no_such_share(const config::Config& config, const std::string& name) {
+  if (config.find_share(name)) return std::nullopt;
+  std::vector<std::string> names;
+  for (const config::Share& each : config.shares) names.push_back(each.name);
+  const auto rows = ask_for_rows(config, Command::kShares);
+  if (!rows) return std::nullopt;
+  for (const json& row : *rows) names.push_back(text_of(row, "share"));
+  const auto is_it = [&](const std::string& each) { return is_same_name(each, name); };
+  if (std::ranges::any_of(names, is_it)) return std::nullopt;
+  return fmt::format("there is no share {}; {}", name,
+                     meant(name, names, "braidctl shares shows them"));
+}
+
 }  // namespace
 
 int kick_user(const config::Config& config, const RunningArguments& arguments) {
+  if (const auto line = no_such_user(config, arguments.user)) return complain(*line);
   return tell_ended(config, arguments, Command::kUserKick, arguments.user, "sessions");
 }
 
 int disconnect_share(const config::Config& config, const RunningArguments& arguments) {
+  if (const auto line = no_such_share(config, arguments.share)) return complain(*line);
   return tell_ended(config, arguments, Command::kShareDisconnect, arguments.share, "connections");
 }
 

@@ -163,12 +163,17 @@ int add_share(const ShareArguments& arguments) {
   if (makes) {
     if (const auto line = make_folder(arguments)) return complain(*line);
   }
+  // What this made is gone again where the share is not to be.
+  const auto undone = [&](int failure) {
+    if (makes) ::rmdir(arguments.path.c_str());
+    return failure;
+  };
   const auto config = config::parse(text, arguments.config_file, config::Checks::kTextAndPaths);
-  if (!config) return complain_all(config.error());
+  if (!config) return undone(complain_all(config.error()));
   for (const std::string& line : config::absent_shares(**config)) {
     // Of this share alone: the disk of another may be away for a while.
     if (line.starts_with(fmt::format("share '{}'", printable(arguments.name)))) {
-      return complain(line);
+      return undone(complain(line));
     }
   }
   const config::Share& share = *(*config)->find_share(arguments.name);

@@ -110,8 +110,12 @@ class Walk {
                                            users ? ids.error() : users.error(), config_.file));
     }
     ids_.emplace(*std::move(ids));
-    if (!ask_account(*users)) return steps_;
     if (const auto line = split_path()) return Trouble(*line);
+    if (!arguments_.from.empty() && !IpAddress::parse(arguments_.from)) {
+      return Trouble(fmt::format(
+          "--from {}: give an address in numbers, as braidctl sessions shows", arguments_.from));
+    }
+    if (!ask_account(*users)) return steps_;
     if (!ask_share()) return steps_;
     if (const auto line = ask_files()) return Trouble(*line);
     return steps_;
@@ -195,13 +199,12 @@ class Walk {
     const config::Share& share = *share_;
     if (!arguments_.from.empty()) {
       const auto address = IpAddress::parse(arguments_.from);
-      const bool by_server = address && config::admits(config_.server.hosts, *address);
-      const bool by_share = address && config::admits(share.hosts, *address);
+      const bool by_server = config::admits(config_.server.hosts, *address);
+      const bool by_share = config::admits(share.hosts, *address);
       if (!by_server || !by_share) {
         return say("hosts", false,
-                   address ? fmt::format("{} is not named by hosts of {}", arguments_.from,
-                                         by_server ? "the share" : "[server]")
-                           : fmt::format("{} is no address in numbers", arguments_.from));
+                   fmt::format("{} is not named by hosts of {}", arguments_.from,
+                               by_server ? "the share" : "[server]"));
       }
       say("hosts", true, fmt::format("{} may come", arguments_.from));
     }

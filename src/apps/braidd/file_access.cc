@@ -162,8 +162,10 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
     }
   } else {
     log::info(
-        "files are not confined to the shares: one is directly in / or on a disk that is mounted "
-        "there, or its folder is missing or does not answer, or the keytab does not");
+        "files are not confined to the shares, only by users' rights: the first folder of a "
+        "share's "
+        "path, as /srv of /srv/data, is a mount point, a link or missing, or it or the keytab does "
+        "not answer; mount disks one folder below it");
     allow(rules.get(), "/", all);
   }
   if (!rules || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) {
