@@ -271,8 +271,9 @@ TEST_P(EveryTransport, WorksAcrossReactorsAndTakesSendFromAnyThread) {
   EXPECT_EQ(scope.running(), 0u);
 }
 
+// When whoever spawns this waits.
 Task<void> close_soon(TransportPtr transport) {
-  co_await transport->reactor().sleep_for(1ms);
+  co_await transport->reactor().next_turn();
   transport->close();
   transport->close();
 }
@@ -479,6 +480,18 @@ Task<void> receive_one(TransportPtr transport, std::string* got) {
   *got = message ? as_text(message->view()) : message.error().message();
 }
 
+// The reactor has seen what came to its sockets before.
+Task<void> all_is_seen(Reactor& reactor) {
+  const auto [a, b] = stream_sockets();
+  const TransportPtr later = make_tcp_transport(reactor, a);
+  const Bytes frame = {0, 0, 0, 1, 'x'};
+  EXPECT_EQ(write(b, frame.data(), frame.size()), 5);
+  EXPECT_TRUE(co_await later->receive());
+  co_await reactor.next_turn();
+  later->close();
+  close(b);
+}
+
 Task<void> held(TransportPtr transport, int peer) {
   EXPECT_TRUE(transport->hold());
   std::string got;
@@ -486,7 +499,7 @@ Task<void> held(TransportPtr transport, int peer) {
   scope.spawn(receive_one(transport, &got));
   const Bytes frame = {0, 0, 0, 2, 'a', 'b'};
   EXPECT_EQ(write(peer, frame.data(), frame.size()), 6);
-  co_await transport->reactor().sleep_for(std::chrono::milliseconds(20));
+  co_await all_is_seen(transport->reactor());
   EXPECT_EQ(got, "");
   EXPECT_TRUE(transport->handed());
   transport->go_on();
@@ -496,7 +509,7 @@ Task<void> held(TransportPtr transport, int peer) {
   TaskScope another;
   another.spawn(receive_one(transport, &got));
   EXPECT_EQ(write(peer, frame.data(), 5), 5);
-  co_await transport->reactor().sleep_for(std::chrono::milliseconds(20));
+  co_await all_is_seen(transport->reactor());
   EXPECT_TRUE(transport->hold());
   const auto handed = transport->handed();
   EXPECT_TRUE(handed && (handed->received == Bytes{0, 0, 0, 2, 'a'} || handed->received.empty()));
@@ -529,10 +542,10 @@ Task<void> answered_at_once(TransportPtr transport, int peer, bool is_there_befo
   scope.spawn(answer_and_wait(transport, goes_on));
   if (!is_there_before) EXPECT_EQ(write(peer, both.data(), both.size()), 10);
   ssize_t got = 0;
-  for (int looks = 0; looks < 10'000 && got <= 0; ++looks) {
+  for (int looks = 0; looks < 10 && got <= 0; ++looks) {
     std::array<uint8_t, 8> answer;
     got = recv(peer, answer.data(), answer.size(), MSG_DONTWAIT);
-    if (got <= 0) co_await transport->reactor().sleep_for(1ms);
+    if (got <= 0) co_await all_is_seen(transport->reactor());
   }
   EXPECT_EQ(got, 5) << is_there_before;
   goes_on.set(true);
@@ -651,7 +664,7 @@ Task<void> acknowledged(TransportPtr first, TransportPtr second) {
   EXPECT_TRUE(co_await second->receive());
   // Loopback acknowledges within the call that delivers, or shortly after.
   while (first->bytes_acknowledged() < position) {
-    co_await first->reactor().sleep_for(1ms);
+    co_await first->reactor().next_turn();
   }
   EXPECT_FALSE(first->is_suspect());
   first->close();
