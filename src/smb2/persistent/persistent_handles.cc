@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "runtime/task_scope.h"
 #include "smb2/persistent/handles_folder.h"
+#include "smb2/shares/tree_path.h"
 
 namespace braid::smb2 {
 
@@ -351,6 +352,7 @@ bool PersistentHandles::restore(SleepingOpens::Sleeper found) {
   PersistentShare& of = *found.of;
   const FileKey file = found.seen.key;
   const filestate::Caching caching = caching_in(found.open);
+  const auto renamed_to = found.seen.renamed_to;
   Kept kept{
       .now = found.open, .open = {}, .of = &of, .is_promised = true, .lease = lease_in(found.open)};
   const auto ref =
@@ -362,7 +364,13 @@ bool PersistentHandles::restore(SleepingOpens::Sleeper found) {
   }
   // One that other workers have kept is as these know it, and what its client was not told of is
   // in no log.
-  if (workers_.any()) (void)parts_.file_table.keep_only(*ref, caching, filestate::Caching::kNone);
+  if (workers_.any()) {
+    (void)parts_.file_table.keep_only(*ref, caching, filestate::Caching::kNone);
+    if (renamed_to) {
+      parts_.file_table.renamed(
+          *ref, std::make_shared<const std::string>(in_all_shares(*of.share, renamed_to->text())));
+    }
+  }
   kept.now.attributes.file_key = ref->file;
   kept.now.file_id.volatile_id = ref->token.value;
   kept.now.state = {};
