@@ -110,9 +110,6 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   // Little is left: who only holds on to what is taken goes sooner.
   bool is_short() const;
   uint64_t used_before_logon() const;
-  // What is kept for all clients, only to be quicker, grows or shrinks by this. Nobody is refused
-  // it: whoever keeps it sees to it that it stays a small part.
-  void count_cached(int64_t change) { used_.fetch_add(change, std::memory_order_relaxed); }
   // Requests that were refused, and connections that had to wait or were refused, for want of
   // memory.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }

@@ -363,9 +363,7 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      number<&Server::threads, Server, 0, 256>, PathRule::kNone, kAtRestart<&Server::threads>},
     {"memory_limit", "a whole number from 64 to 16777216, or 0", shown<&Server::memory_limit_mib>,
      "How many MiB clients may make all workers together hold: requests, answers that are not "
-     "read, what open files need, and names of files that are kept so that they are found "
-     "whatever their case (a sixteenth at most, or 16 MiB). Each worker has an equal part of it, "
-     "which is to be 64 at "
+     "read, and what open files need. Each worker has an equal part of it, which is to be 64 at "
      "least, and one user, or one address, gets up to a quarter of that part. 0 means half of the "
      "memory that the machine or the control group has, and 64 for each worker at least.",
      memory_limit},

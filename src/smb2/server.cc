@@ -15,7 +15,6 @@
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/shares/admission.h"
-#include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
 namespace {
@@ -79,12 +78,10 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       parts_(std::move(parts)),
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors) {
-  vfs::count_names_in(memory);
   if (parts_.group) parts_.group->start();
 }
 
 Server::~Server() {
-  vfs::count_names_in(nullptr);
   if (parts_.group) parts_.group->stop();
 }
 

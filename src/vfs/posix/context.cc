@@ -68,7 +68,7 @@ Result<Attributes> attributes_of(const PosixContext& context, int fd, Wait wait)
   // Names and inodes stay in memory longer than the blocks that attributes are in.
   if (!may_wait && !context.has_attributes_in_memory(key_of(st))) return fail_os(EAGAIN);
   const auto attrib = load_dos_attrib(fd);
-  attributes->keep(st, {.dos_attrib = attrib}, context.options.clock->now());
+  attributes->keep(st, {.dos_attrib = attrib});
   return make_attributes(st, attrib);
 }
 

@@ -49,7 +49,7 @@ struct PosixContext {
         root_key(key),
         options(how),
         index(how.index_bytes_max, events, NameIndex::usual_directories_max(),
-              NameMemory::of_process(),
+              NameIndex::all_of_process(),
               how.composes_names ? NameIndex::Marks::kComposed : NameIndex::Marks::kAsWritten),
         metadata_locks(metadata_locks_of(key.device)) {
     for (const std::string& pattern : how.hidden_names) add_pattern(hidden, pattern);

@@ -28,8 +28,8 @@ std::optional<KnownAttributes::Known> KnownAttributes::find(const struct statx& 
   return is_it ? std::optional(entry.known) : std::nullopt;
 }
 
-void KnownAttributes::keep(const struct statx& st, const Known& known, FileTime now) {
-  if (time_of(st.stx_ctime).ticks + kSettledTicks > now.ticks) return;
+void KnownAttributes::keep(const struct statx& st, const Known& known) {
+  if (time_of(st.stx_ctime).ticks + kSettledTicks > system_clock().now().ticks) return;
   const FileKey key = key_of(st);
   const uint64_t hash = hash_of(key);
   auto part = parts_[hash % kLocks].lock();

@@ -9,7 +9,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/guarded.h"
 #include "base/ids.h"
 #include "vfs/posix/dos_attrib.h"
@@ -31,9 +30,9 @@ class KnownAttributes {
 
   // What is known of the file that `st` tells of, as it is now.
   std::optional<Known> find(const struct statx& st) const;
-  // What was read of it after `st`. Not kept where its change time is so young `now` that one more
-  // change might leave it the same.
-  void keep(const struct statx& st, const Known& known, FileTime now);
+  // What was read of it after `st`. Not kept where its change time is so young that one more change
+  // might leave it the same.
+  void keep(const struct statx& st, const Known& known);
 
   // Some 1.5 MiB with all of them, which memory_budget.h does not count.
   static constexpr size_t kLocks = 16;

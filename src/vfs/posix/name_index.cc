@@ -37,6 +37,10 @@ constexpr size_t kDirectoriesMax = 16'384;
 // One over this, of all watches there may be: other programs of the same user, the indexes of
 // other shares and workers, and CHANGE_NOTIFY want some.
 constexpr size_t kWatchesShare = 8;
+// The same of the machine's memory, for all indexes of a process.
+constexpr size_t kMemoryShare = 32;
+constexpr size_t kAllBytesMin = 16u << 20;
+constexpr size_t kAllBytesMax = 512u << 20;
 // Changes that wait for a directory to be read. More is a directory that nobody reads on.
 constexpr size_t kPendingMax = 65'536;
 // Whoever reads a directory comes for the next piece sooner.
@@ -66,9 +70,19 @@ size_t NameIndex::usual_directories_max() {
   return std::clamp<size_t>(watches / kWatchesShare, 1, kDirectoriesMax);
 }
 
-NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max, NameMemory& memory,
-                     Marks marks)
-    : memory_(memory),
+size_t NameIndex::usual_bytes_of_all() {
+  const auto memory =
+      static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return std::clamp(memory / kMemoryShare, kAllBytesMin, kAllBytesMax);
+}
+
+NameIndex::All& NameIndex::all_of_process() {
+  static All all(usual_bytes_of_all());
+  return all;
+}
+
+NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max, All& all, Marks marks)
+    : all_(all),
       bytes_max_(bytes_max),
       directories_max_(directories_max),
       composes_(marks == Marks::kComposed),
@@ -301,12 +315,19 @@ void NameIndex::count(State& state, Directory& directory) {
 }
 
 void NameIndex::add_bytes(State& state, size_t before, size_t now) {
-  const size_t held = state.counters.bytes;
-  state.counters.bytes += now - before;
-  memory_.change(held, state.counters.bytes);
+  size_t& bytes = state.counters.bytes;
+  const bool held_any = bytes != 0;
+  bytes += now - before;
+  all_.bytes += now - before;
+  if (bytes != 0 && !held_any) ++all_.holders;
+  if (bytes == 0 && held_any) --all_.holders;
 }
 
-size_t NameIndex::bytes_allowed() const { return memory_.allowed(bytes_max_); }
+size_t NameIndex::bytes_allowed() const {
+  const size_t holders = all_.holders;
+  if (holders == 0 || all_.bytes <= all_.bytes_max) return bytes_max_;
+  return std::min(bytes_max_, all_.bytes_max / holders);
+}
 
 void NameIndex::drain(State& state) {
   if (!inotify_) return;

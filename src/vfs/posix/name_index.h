@@ -19,7 +19,6 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "vfs/posix/folded_names.h"
-#include "vfs/posix/name_memory.h"
 
 namespace braid::vfs {
 
@@ -39,12 +38,13 @@ namespace braid::vfs {
 // its turn: nobody reads for the others, and nobody but the one whose piece is being read is waited
 // for. Then it is kept.
 //
-// Bounded by bytes, those of what is being read too: the least recently used directories go. What
-// all indexes of the process may hold together NameMemory says. Of a directory that does not fit
-// alone only hashes are kept, which tell a free name; it is read for a name that may be there in
-// another spelling, and at every question should even the hashes not fit. And by directories, each
-// of which is a watch of the kernel's: small ones go first, so that who walks through many folders
-// does not make everybody read the large ones again. Owned by a posix Volume. Thread: any.
+// Bounded by bytes, those of what is being read too: the least recently used directories go. When
+// all indexes of the process hold more than usual_bytes_of_all() each has an equal part of that, so
+// that many shares do not hold many times as much. Of a directory that does not fit alone
+// only hashes are kept, which tell a free name; it is read for a name that may be there in another
+// spelling, and at every question should even the hashes not fit. And by directories, each of which
+// is a watch of the kernel's: small ones go first, so that who walks through many folders does not
+// make everybody read the large ones again. Owned by a posix Volume. Thread: any.
 class NameIndex {
  public:
   struct Counters {
@@ -57,14 +57,24 @@ class NameIndex {
   };
 
   enum class Events { kTrusted, kIgnored };
+  // What all indexes of one process hold between them.
+  struct All {
+    explicit All(size_t most) : bytes_max(most) {}
+    const size_t bytes_max;
+    std::atomic<size_t> bytes = 0;
+    std::atomic<size_t> holders = 0;  // indexes that hold any
+  };
   // How letters with marks compare: as they are written, or the same always (compared_name()).
   enum class Marks { kAsWritten, kComposed };
   NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max(),
-            NameMemory& memory = NameMemory::of_process(), Marks marks = Marks::kAsWritten);
+            All& all = all_of_process(), Marks marks = Marks::kAsWritten);
   ~NameIndex();
 
   // A part of what the kernel lets this user watch in all (fs.inotify.max_user_watches).
   static size_t usual_directories_max();
+  // A part of the machine's memory.
+  static size_t usual_bytes_of_all();
+  static All& all_of_process();
 
   // How the name a client calls `client_name` is spelled in `directory`; nothing when there is
   // none. Of several spellings the first by bytes. Reads as the server. With `in_pieces` it reads
@@ -164,7 +174,7 @@ class NameIndex {
   // False: what is being read does not fit, and nothing else can go.
   bool keep_within_bounds(State& state);
 
-  NameMemory& memory_;
+  All& all_;
   const size_t bytes_max_;
   const size_t directories_max_;
   const bool composes_;

@@ -247,14 +247,14 @@ struct LargeIndex : Index {
 
 TEST_F(LargeIndex, WhatWasReadForNobodyIsCounted) {
   make_many();
-  NameMemory all(kPlenty);
+  NameIndex::All all(kPlenty);
   NameIndex index(kPlenty, NameIndex::Events::kTrusted, 100, all);
   read_a_piece(index);
   const size_t once = index.counters().bytes;
   EXPECT_GT(once, 0u);
   read_a_piece(index);
   EXPECT_GT(index.counters().bytes, once);
-  EXPECT_EQ(all.bytes(), index.counters().bytes);
+  EXPECT_EQ(all.bytes, index.counters().bytes);
 }
 
 TEST_F(LargeIndex, ChangesDoNotWaitForEverForADirectoryNobodyReadsOn) {
@@ -279,21 +279,21 @@ TEST_F(LargeIndex, ChangesDoNotWaitForEverForADirectoryNobodyReadsOn) {
 
 TEST_F(LargeIndex, AllOfAProcessHaveATotal) {
   make_many();
-  NameMemory all(1 << 18);
+  NameIndex::All all(1 << 18);
   NameIndex first(kPlenty, NameIndex::Events::kTrusted, 100, all);
   EXPECT_EQ(find(first, "none"), "");
-  EXPECT_EQ(all.bytes(), first.counters().bytes);
-  const size_t alone = all.bytes();
-  ASSERT_GT(alone, all.bytes_max() / 4);
+  EXPECT_EQ(all.bytes, first.counters().bytes);
+  const size_t alone = all.bytes;
+  ASSERT_GT(alone, all.bytes_max / 4);
   {
     std::vector<std::unique_ptr<NameIndex>> others;
     for (int i = 0; i < 8; ++i) {
       others.push_back(std::make_unique<NameIndex>(kPlenty, NameIndex::Events::kTrusted, 100, all));
       EXPECT_EQ(find(*others.back(), "none"), "");
     }
-    EXPECT_LE(all.bytes(), 2 * all.bytes_max());
+    EXPECT_LE(all.bytes, 2 * all.bytes_max);
   }
-  EXPECT_EQ(all.bytes(), alone);
+  EXPECT_EQ(all.bytes, alone);
 }
 
 TEST_F(Index, RemovedDirectoryIsForgotten) {

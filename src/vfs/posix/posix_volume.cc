@@ -8,7 +8,6 @@
 #include <sys/xattr.h>
 
 #include <optional>
-#include <utility>
 
 #include "base/file_system.h"
 #include "vfs/names.h"
@@ -17,7 +16,6 @@
 #include "vfs/posix/locate.h"
 #include "vfs/posix/lookup.h"
 #include "vfs/posix/name_claim.h"
-#include "vfs/posix/name_memory.h"
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
@@ -537,10 +535,6 @@ Result<Space> PosixVolume::space(const Credentials& who) {
 }
 
 }  // namespace
-
-void count_names_in(std::shared_ptr<MemoryBudget> budget) {
-  NameMemory::of_process().count_in(std::move(budget));
-}
 
 Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options) {
   BRAID_CHECK(assume(server_credentials()));

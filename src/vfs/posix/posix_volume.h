@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/memory_budget.h"
 #include "base/unique_fd.h"
 #include "vfs/file_locks.h"
 #include "vfs/volume.h"
@@ -44,15 +42,9 @@ struct PosixOptions {
   // What FileKey::device says of the root's file system, the same on every machine that serves it;
   // 0: its number on this machine. EEXIST: it has another name already.
   uint64_t device_name = 0;
-  // By which a change of a file is so old that what was read of it since may be kept.
-  const Clock* clock = &system_clock();
   // Shared with other processes that serve the files; null: none does. Outlives the volume.
   FileLocks* locks = nullptr;
 };
-
-// From now on what the volumes of this process keep of the names in folders counts in `budget`,
-// which says how much that may be; null: a part of the machine's memory. Thread: any.
-void count_names_in(std::shared_ptr<MemoryBudget> budget);
 
 // Makes /proc/self/fd the folder that the process works in, from where the kernel finds what a
 // descriptor holds in half the time: for some calls nothing but a path will do. Relative paths lead

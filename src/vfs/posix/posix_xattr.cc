@@ -140,7 +140,7 @@ Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
                                static_cast<size_t>(size));
   if (known && (names.empty() || names.substr(0, names.size() - 1) == kDosAttribName)) {
     known->names = names.empty() ? Names::kNone : Names::kOnlyDosAttrib;
-    attributes->keep(st, *known, context_->options.clock->now());
+    attributes->keep(st, *known);
   }
   std::vector<std::string> out;
   for (size_t at = 0; at < names.size();) {
