@@ -1,15 +1,20 @@
 #include "admin/control_client.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
 
 #include "admin/control_server.h"
+#include "admin/socket_path.h"
+#include "base/unique_fd.h"
 
 namespace braid::admin {
 namespace {
@@ -76,6 +81,44 @@ TEST_F(ControlClientTest, AWorkerThatIsNotThereYetIsWaitedFor) {
   EXPECT_TRUE(answers->missing.empty());
   ASSERT_EQ(answers->results.size(), 2u);
   EXPECT_EQ(answers->results.front().worker, 0u);
+}
+
+// Whoever has asked a worker that is about to end does not have to find out whether it was heard.
+TEST_F(ControlClientTest, WhoHasAskedIsAnsweredBeforeTheEnd) {
+  std::promise<void> is_busy;
+  std::promise<void> goes_on;
+  std::atomic<int> asked = 0;
+  auto server = ControlServer::listen(folder_, 0, [&](auto) -> std::string {
+    if (asked++ == 0) {
+      is_busy.set_value();
+      goes_on.get_future().wait();
+    }
+    return "{\"workers\":1,\"result\":\"here\"}\n";
+  });
+  ASSERT_TRUE(server) << server.error().message();
+  const auto ask = [&] {
+    return std::async(std::launch::async,
+                      [&] { return ask_workers(folder_, request_, Pause::kNoAnswer); });
+  };
+  auto first = ask();
+  is_busy.get_future().wait();
+  // Not by ask_workers(): nobody could tell when that has connected.
+  const UniqueFd folder(::open((folder_ / "control").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd second(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = socket_address(folder.get(), socket_name(0));
+  ASSERT_EQ(::connect(second.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+            0);
+  const std::string line = encode_request(request_);
+  ASSERT_EQ(::send(second.get(), line.data(), line.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(line.size()));
+  auto ending = std::async(std::launch::async, [&] { server->reset(); });
+  goes_on.set_value();
+  char answer[64] = {};
+  EXPECT_GT(::recv(second.get(), answer, sizeof answer, 0), 0);
+  ending.wait();
+  const auto answers = first.get();
+  ASSERT_TRUE(answers) << answers.error();
+  EXPECT_TRUE(answers->missing.empty());
 }
 
 // Who has left a socket behind.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -19,6 +20,9 @@
 
 namespace braid::admin {
 namespace {
+
+// For those who have asked when it ends.
+constexpr std::chrono::milliseconds kLastTime{200};
 
 // Root, and whoever the server runs as: both could look into the process anyway.
 bool may_ask(int socket) {
@@ -82,6 +86,30 @@ ControlServer::~ControlServer() {
   ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
+// Who has connected is answered. Whoever comes now is refused, and knows that nothing was asked.
+void ControlServer::answer_the_last() {
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  const auto end = system_clock().monotonic() + kLastTime;
+  for (;;) {
+    accept_clients();
+    if (clients_.empty()) return;
+    std::vector<pollfd> waits;
+    for (const Client& client : clients_) {
+      const short event = client.answer.empty() ? POLLIN : POLLOUT;
+      waits.push_back({client.socket.get(), event, 0});
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().monotonic());
+    if (left.count() <= 0) return;
+    if (::poll(waits.data(), waits.size(), static_cast<int>(left.count())) < 0) continue;
+    size_t index = 0;
+    for (auto client = clients_.begin(); client != clients_.end(); ++index) {
+      const bool keep = waits[index].revents == 0 || serve(*client);
+      client = keep ? std::next(client) : clients_.erase(client);
+    }
+  }
+}
+
 void ControlServer::run() {
   ::prctl(PR_SET_NAME, "control");
   while (true) {
@@ -94,7 +122,7 @@ void ControlServer::run() {
       waits.push_back({client.socket.get(), event, 0});
     }
     if (::poll(waits.data(), waits.size(), wait_ms()) < 0) continue;
-    if (waits[0].revents != 0) return;
+    if (waits[0].revents != 0) return answer_the_last();
     const auto now = system_clock().monotonic();
     size_t index = 2;
     for (auto client = clients_.begin(); client != clients_.end(); ++index) {

@@ -45,6 +45,7 @@ class ControlServer {
   ControlServer(UniqueFd folder, std::string name, UniqueFd listener, UniqueFd wake, Answer answer);
   void run();
   void accept_clients();
+  void answer_the_last();
   // False: done with it, one way or another.
   bool serve(Client& client) const;
   bool receive(Client& client) const;

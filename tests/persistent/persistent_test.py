@@ -382,12 +382,15 @@ class OfSeveralWorkers(Persistent):
         self.opened(number(), lease=KEY)
         kept = other.open(self.name + "2", number(), lease=OTHER_KEY)
         self.assertEqual((kept.status, kept.flags), ("SUCCESS", p.PERSISTENT))
+        workers = len(p.workers_of(self.server))
         killed = p.worker_with(self.server, self.client)
         os.kill(killed, signal.SIGKILL)
         for i in range(20):
             written = other.status(raw.WRITE, raw.write(kept.file, b"%d" % i))
             self.assertEqual(written, "SUCCESS")
         self.assertEqual(other.close_file(kept.file), "SUCCESS")
+        # Whoever asks a worker that is dying is not answered.
+        p.await_worker(self.server, killed, workers)
 
     # What a client of one worker takes from one of another is on the disk before the first is told,
     # and all of them are killed at once.
