@@ -242,8 +242,16 @@ class StandingStill(unittest.TestCase):
         for node in self.nodes:
             wait(lambda node=node: node.lives() == 1 or node.process.poll() is not None,
                  f"{node.address} to serve")
+        # A leader that stands still keeps the cluster's lock, and nobody else may lead then. So it is
+        # the other one that does, the second here.
+        wait(lambda: self.leader().isdigit(), "a leader")
+        if self.leader() == "1":
+            self.nodes.reverse()
         enter_network(cluster.hub)
         self.addCleanup(enter_network_of, network)
+
+    def leader(self):
+        return self.nodes[0].node.run("ctdb", "leader").strip()
 
     def test_node_that_goes_on_acknowledges_nothing_of_before(self):
         theirs = Client(self.nodes[1])
